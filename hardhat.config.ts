@@ -1,0 +1,32 @@
+import { createRequire } from "node:module";
+import toolbox from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
+import { configVariable, defineConfig } from "hardhat/config";
+
+// The compiler comes from npm: nothing is downloaded at build time.
+const soljson = createRequire(import.meta.url).resolve("solc/soljson.js");
+
+export default defineConfig({
+  plugins: [toolbox],
+  solidity: {
+    version: "0.8.37",
+    path: soljson,
+    settings: { evmVersion: "prague", viaIR: true, optimizer: { enabled: true, runs: 200 } },
+  },
+  networks: {
+    sepolia: {
+      type: "http",
+      chainType: "l1",
+      url: configVariable("SEPOLIA_RPC_URL"),
+      accounts: [configVariable("SEPOLIA_PRIVATE_KEY")],
+    },
+    mainnet: {
+      type: "http",
+      chainType: "l1",
+      url: configVariable("MAINNET_RPC_URL"),
+      accounts: [configVariable("MAINNET_PRIVATE_KEY")],
+    },
+  },
+  paths: { sources: "contracts", tests: { mocha: "test", solidity: "test/contracts" } },
+  test: { mocha: { timeout: 120_000 } },
+  typechain: { outDir: "types/contracts" },
+});
