@@ -64,6 +64,29 @@ struct Bonds {
 }
 
 interface IRootChain {
+    error RootChain_ZeroAddress();
+    error RootChain_ZeroAmount();
+    error RootChain_ZeroRoot();
+    error RootChain_NotOperator(address caller);
+    error RootChain_NotProposedOperator(address caller);
+    error RootChain_WrongBlockNumber(uint64 number, uint64 next);
+    error RootChain_TooManyBlocks(uint64 number);
+    error RootChain_WrongTransactionCount(uint32 transactionCount);
+    error RootChain_WrongExitPeriod(uint64 exitPeriod);
+    error RootChain_BountyAboveBond(uint256 bounty, uint256 bond);
+    error RootChain_WrongAmountArrived(address token, uint256 arrived, uint256 amount);
+    error RootChain_UnknownBlock(uint64 number, bytes32 transactionsRoot);
+    error RootChain_NotIncluded(bytes32 transactionHash, uint64 blockNumber, uint32 index);
+    error RootChain_UnknownDeposit(uint64 id);
+    error RootChain_NotOwner(address caller, address owner);
+    error RootChain_WrongBond(uint256 sent, uint256 bond);
+    error RootChain_AlreadyFinalized(bytes32 outputId, uint40 exitNumber);
+    error RootChain_AlreadyExiting(bytes32 outputId);
+    error RootChain_NoSuchExit(uint40 exitNumber, bytes32 outputId);
+    error RootChain_WrongSigner(address signer, address owner);
+    error RootChain_NothingToClaim(address token, address owner);
+    error RootChain_TooLittleGas(uint256 left, uint256 required);
+
     event BlockCommitted(uint64 indexed number, bytes32 transactionsRoot, uint32 transactionCount, uint64 timestamp);
     event Deposited(
         uint64 indexed id,

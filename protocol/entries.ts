@@ -1,0 +1,102 @@
+import type { Hex } from "./hex.ts";
+import type { OutputId, SignedTransaction, TransactionHash } from "./transaction.ts";
+import type { Address } from "./typedData.ts";
+
+/** Where an exit stands on Ethereum; `removed`: a reorganisation took its start away. */
+export type ExitState = "started" | "challenged" | "finalized" | "unpayable" | "removed";
+/** Where a sealed block stands on Ethereum; back to `sealed` when a reorganisation takes its commit away. */
+export type CommitState = "sealed" | "committed" | "finalized";
+
+/** First of every journal: for which contract it is. */
+export interface GenesisEntry {
+  type: "genesis";
+  version: 1;
+  chainId: bigint;
+  contract: Address;
+  /** Unix milliseconds. */
+  createdAt: number;
+}
+
+/** A payment that was judged and taken; its position follows from the entries before it. */
+export interface PaymentEntry {
+  type: "payment";
+  transaction: SignedTransaction;
+  hash: TransactionHash;
+  /** Unix milliseconds. */
+  acceptedAt: number;
+}
+
+/** A deposit that is final on Ethereum, credited. */
+export interface DepositEntry {
+  type: "deposit";
+  id: bigint;
+  owner: Address;
+  token: Address;
+  amount: bigint;
+  /** Number of the block that followed it, as the contract recorded it. */
+  nextBlockNumber: number;
+  ethereumBlock: number;
+  ethereumTransaction: Hex;
+}
+
+/** The state an exit has now, whatever it had before. */
+export interface ExitEntry {
+  type: "exit";
+  number: number;
+  kind: "standard" | "deposit";
+  outputId: OutputId;
+  owner: Address;
+  token: Address;
+  amount: bigint;
+  /** Unix seconds. */
+  exitableAt: number;
+  state: ExitState;
+  /** Of a finalized one: whether it was paid, or another exit had finalized the output before. */
+  paid: boolean;
+  /** No reorganisation can take this state away any more. */
+  final: boolean;
+  ethereumBlock: number;
+  ethereumTransaction: Hex;
+}
+
+/** The end of an hour. Root, count and state hash are checked when it is replayed. */
+export interface SealEntry {
+  type: "seal";
+  number: number;
+  transactionsRoot: Hex;
+  transactionCount: number;
+  /** Unix milliseconds. */
+  sealedAt: number;
+  stateHash: Hex;
+}
+
+/** The state a sealed block has on Ethereum now. All but `number` and `state` are null while it has no commit there. */
+export interface CommitEntry {
+  type: "commit";
+  number: number;
+  state: CommitState;
+  /** Unix seconds, the header's. */
+  timestamp: number | null;
+  ethereumBlock: number | null;
+  ethereumTransaction: Hex | null;
+  gasUsed: bigint | null;
+  /** In wei. */
+  fee: bigint | null;
+}
+
+/** Everything final on Ethereum up to this block is in the journal. */
+export interface FollowedEntry {
+  type: "followed";
+  number: number;
+  hash: Hex;
+}
+
+/** Whatever changes the state. Replaying the entries gives the same state, hash for hash. */
+export type Entry =
+  | GenesisEntry
+  | PaymentEntry
+  | DepositEntry
+  | ExitEntry
+  | SealEntry
+  | CommitEntry
+  | FollowedEntry;
