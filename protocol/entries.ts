@@ -82,6 +82,8 @@ export interface CommitEntry {
   gasUsed: bigint | null;
   /** In wei. */
   fee: bigint | null;
+  /** When the operator saw it, in Unix milliseconds. */
+  seenAt: number;
 }
 
 /** Everything final on Ethereum up to this block is in the journal. */

@@ -48,6 +48,7 @@ const FIELDS: { [T in Entry["type"]]: Record<Exclude<keyof Extract<Entry, { type
     ethereumTransaction: { nullable: "bytes32" },
     gasUsed: { nullable: "bigint" },
     fee: { nullable: "bigint" },
+    seenAt: "number",
   },
   followed: { number: "number", hash: "bytes32" },
 };

@@ -9,9 +9,11 @@ import { StateHash } from "./stateHash.ts";
 import { depositHash, outputId, type OutputId, type TransactionHash } from "./transaction.ts";
 import { domainSeparator, type Address, type Domain } from "./typedData.ts";
 
+/** Where a payment is, and when it was taken (Unix milliseconds). */
 export interface Position {
   blockNumber: number;
   transactionIndex: number;
+  acceptedAt: number;
 }
 
 export interface LedgerBlock {
@@ -40,7 +42,7 @@ export interface Totals {
 export class Ledger {
   readonly separator: Hex;
   readonly maxTransactionsPerBlock: number;
-  private readonly domain: Domain;
+  readonly domain: Domain;
   private readonly outputs = new Map<OutputId, LedgerOutput>();
   private readonly positions = new Map<TransactionHash, Position>();
   private readonly exitBook = new ExitBook();
@@ -119,7 +121,7 @@ export class Ledger {
   }
 
   /** The siblings of an accepted payment in its block; they change until the block is sealed. */
-  siblings({ blockNumber, transactionIndex }: Position): Hex[] {
+  siblings({ blockNumber, transactionIndex }: Pick<Position, "blockNumber" | "transactionIndex">): Hex[] {
     const tree = this.trees[blockNumber - 1];
     if (tree === undefined) throw new InvariantError("no such block", { blockNumber });
     return tree.proof(transactionIndex);
@@ -188,7 +190,7 @@ export class Ledger {
     return this.trees[this.trees.length - 1] as MerkleTree;
   }
 
-  private applyPayment({ transaction, hash }: PaymentEntry): void {
+  private applyPayment({ transaction, hash, acceptedAt }: PaymentEntry): void {
     if (this.positions.has(hash)) throw new InvariantError("a payment is taken once", { hash });
     if (this.openBlockFull) throw new InvariantError("the open block is full", { number: this.openBlock.number });
     const fault = formFault(transaction) ?? inputFault(transaction, null, (id) => this.outputs.get(id));
@@ -203,7 +205,7 @@ export class Ledger {
       const id = outputId(hash, outputIndex);
       this.create({ id, owner, token, amount, blockNumber, transactionIndex, outputIndex, depositId: null });
     }
-    this.positions.set(hash, { blockNumber, transactionIndex });
+    this.positions.set(hash, { blockNumber, transactionIndex, acceptedAt });
     this.openTree.append(hash);
   }
 
@@ -243,7 +245,7 @@ export class Ledger {
     }
     const { transactionsRoot, sealedAt } = entry;
     const nowhere = { timestamp: null, ethereumBlock: null, ethereumTransaction: null, gasUsed: null, fee: null };
-    const commit = { state: "sealed" as const, ...nowhere };
+    const commit = { state: "sealed" as const, ...nowhere, seenAt: sealedAt };
     this.sealed.push({ number, transactionsRoot, transactionCount, openedAt, sealedAt, commit });
     this.trees.push(new MerkleTree());
     this.openedAt = sealedAt;

@@ -1,0 +1,196 @@
+import { readFileSync } from "node:fs";
+import type { ExitState } from "@plasma-billing/protocol/entries.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import { Interface, type InterfaceAbi, type Result } from "ethers";
+import { EthereumError } from "./errors.ts";
+import type { EthereumRpc, Log } from "./rpc.ts";
+
+const abi = JSON.parse(readFileSync(new URL("RootChain.abi.json", import.meta.url), "utf8")) as InterfaceAbi;
+const rootChain = new Interface(abi);
+
+/** Where on Ethereum an event is. */
+export interface Place {
+  ethereumBlock: number;
+  ethereumBlockHash: Hex;
+  ethereumTransaction: Hex;
+  logIndex: number;
+}
+
+export type RootChainEvent = Place &
+  (
+    | {
+        name: "BlockCommitted";
+        number: number;
+        transactionsRoot: Hex;
+        transactionCount: number;
+        /** Seconds. */
+        timestamp: number;
+      }
+    | {
+        name: "Deposited";
+        id: bigint;
+        owner: Address;
+        token: Address;
+        amount: bigint;
+        nextBlockNumber: number;
+        timestamp: number;
+      }
+    | {
+        name: "ExitStarted";
+        number: number;
+        kind: "standard" | "deposit";
+        outputId: Hex;
+        owner: Address;
+        token: Address;
+        amount: bigint;
+        /** Seconds. */
+        exitableAt: number;
+      }
+    | { name: "ExitEnded"; number: number; state: Extract<ExitState, "challenged" | "finalized" | "unpayable">; paid: boolean }
+  );
+
+/** The events the child chain depends on, in order; the contract's others are left out. */
+export function decodeLogs(logs: readonly Log[]): RootChainEvent[] {
+  const events: RootChainEvent[] = [];
+  for (const log of logs) {
+    const parsed = rootChain.parseLog(log);
+    if (parsed === null) continue;
+    const place = {
+      ethereumBlock: log.blockNumber,
+      ethereumBlockHash: log.blockHash,
+      ethereumTransaction: log.transactionHash,
+      logIndex: log.logIndex,
+    };
+    const event = decodeEvent(parsed.name, parsed.args);
+    if (event !== null) events.push({ ...place, ...event } as RootChainEvent);
+  }
+  return events.sort((a, b) => a.ethereumBlock - b.ethereumBlock || a.logIndex - b.logIndex);
+}
+
+export function encodeCommit(number: number, transactionsRoot: Hex, transactionCount: number): Hex {
+  return rootChain.encodeFunctionData("commitBlock", [number, transactionsRoot, transactionCount]) as Hex;
+}
+
+/** The contract's views, each in the state of one block. */
+export class RootChainReader {
+  readonly address: Address;
+  private readonly rpc: EthereumRpc;
+
+  constructor(rpc: EthereumRpc, address: Address) {
+    this.rpc = rpc;
+    this.address = address;
+  }
+
+  async nextBlockNumber(blockHash: Hex): Promise<number> {
+    return Number(await this.read("nextBlockNumber", [], blockHash));
+  }
+
+  async blockHash(number: number, blockHash: Hex): Promise<Hex> {
+    return (await this.read("blockHashes", [number], blockHash)) as Hex;
+  }
+
+  async operator(blockHash: Hex): Promise<Address> {
+    return String(await this.read("operator", [], blockHash)).toLowerCase() as Address;
+  }
+
+  private async read(name: string, args: unknown[], blockHash: Hex): Promise<unknown> {
+    const data = rootChain.encodeFunctionData(name, args) as Hex;
+    const answer = await this.rpc.call(this.address, data, blockHash);
+    try {
+      return rootChain.decodeFunctionResult(name, answer)[0] as unknown;
+    } catch (error) {
+      const context = { address: this.address, name, answer };
+      throw new EthereumError("WRONG_CONTRACT", `${this.address} does not answer ${name}()`, context, error);
+    }
+  }
+
+  /**
+   * Makes sure that this is the root chain, of the chain all nodes are on, and gives the chain's id.
+   * @throws EthereumError WRONG_CHAIN, WRONG_CONTRACT, UNREACHABLE
+   */
+  async check(): Promise<bigint> {
+    const chainId = await this.rpc.chainId();
+    for (const [host, id] of await this.rpc.chainIds()) {
+      if (id === chainId) continue;
+      const message = `the nodes are on different chains: ${host} on ${id}, another on ${chainId}`;
+      throw new EthereumError("WRONG_CHAIN", message, { host, id, chainId });
+    }
+    if ((await this.rpc.code(this.address)) === "0x") {
+      throw new EthereumError("WRONG_CONTRACT", `there is no contract at ${this.address} on chain ${chainId}`, {
+        address: this.address,
+        chainId,
+      });
+    }
+    const latest = await this.rpc.block("latest");
+    if (latest === null) throw new EthereumError("BAD_ANSWER", "the node has no latest block");
+    const domain = await this.eip712Domain(latest.hash);
+    const expected = { name: "Plasma Billing", version: "1", chainId, verifyingContract: this.address };
+    if (JSON.stringify(domain, bigintToText) !== JSON.stringify(expected, bigintToText)) {
+      const message = `the contract at ${this.address} is no root chain of Plasma Billing`;
+      throw new EthereumError("WRONG_CONTRACT", message, { address: this.address, domain });
+    }
+    await this.nextBlockNumber(latest.hash);
+    return chainId;
+  }
+
+  private async eip712Domain(blockHash: Hex): Promise<Record<string, unknown> | null> {
+    let result: Result;
+    try {
+      const data = rootChain.encodeFunctionData("eip712Domain") as Hex;
+      result = rootChain.decodeFunctionResult("eip712Domain", await this.rpc.call(this.address, data, blockHash));
+    } catch (error) {
+      if (error instanceof EthereumError && error.code !== "RPC_ERROR") throw error;
+      return null;
+    }
+    const verifyingContract = String(result["verifyingContract"]).toLowerCase();
+    return { name: result["name"], version: result["version"], chainId: result["chainId"], verifyingContract };
+  }
+}
+
+function bigintToText(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
+}
+
+function decodeEvent(name: string, args: Result): Record<string, unknown> | null {
+  const address = (field: string): Address => String(args[field]).toLowerCase() as Address;
+  switch (name) {
+    case "BlockCommitted":
+      return {
+        name,
+        number: Number(args["number"]),
+        transactionsRoot: args["transactionsRoot"],
+        transactionCount: Number(args["transactionCount"]),
+        timestamp: Number(args["timestamp"]),
+      };
+    case "Deposited":
+      return {
+        name,
+        id: args["id"],
+        owner: address("owner"),
+        token: address("token"),
+        amount: args["amount"],
+        nextBlockNumber: Number(args["nextBlockNumber"]),
+        timestamp: Number(args["timestamp"]),
+      };
+    case "ExitStarted":
+      return {
+        name,
+        number: Number(args["number"]),
+        kind: args["depositRecord"] === 0n ? "standard" : "deposit",
+        outputId: args["outputId"],
+        owner: address("owner"),
+        token: address("token"),
+        amount: args["amount"],
+        exitableAt: Number((args["priority"] as bigint) >> 94n),
+      };
+    case "ExitChallenged":
+      return { name: "ExitEnded", number: Number(args["number"]), state: "challenged", paid: false };
+    case "ExitFinalized":
+      return { name: "ExitEnded", number: Number(args["number"]), state: "finalized", paid: args["paid"] };
+    case "ExitUnpayable":
+      return { name: "ExitEnded", number: Number(args["number"]), state: "unpayable", paid: false };
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,196 @@
+import type { CommitEntry, Entry, ExitEntry } from "@plasma-billing/protocol/entries.ts";
+import { depositHash, outputId, type OutputId } from "@plasma-billing/protocol/transaction.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import type { Clock } from "./clock.ts";
+import type { FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
+import type { RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
+import type { Receipt } from "@plasma-billing/ethereum/rpc.ts";
+
+/** Final blocks without an event of ours after which the height is journaled all the same. */
+const FOLLOWED_BLOCKS_MAX = 100;
+
+export interface PendingDeposit {
+  id: bigint;
+  owner: Address;
+  token: Address;
+  amount: bigint;
+  outputId: OutputId;
+  ethereumBlock: number;
+  ethereumTransaction: Hex;
+}
+
+/** Ethereum shows something the journal cannot be brought in line with. */
+export interface Conflict {
+  number: number;
+  reason: string;
+}
+
+export interface ChainSyncOptions {
+  ledger: Ledger;
+  record: (entries: readonly Entry[]) => Promise<void>;
+  receipt: (transaction: Hex) => Promise<Receipt | null>;
+  clock: Clock;
+}
+
+/**
+ * Turns what Ethereum shows into journal entries: deposits when they are final; exits and commits as soon as a block shows
+ * them, with a further entry when a reorganisation takes them away. Taking the same update twice records nothing new.
+ */
+export class ChainSync {
+  private readonly ledger: Ledger;
+  private readonly record: ChainSyncOptions["record"];
+  private readonly receipt: ChainSyncOptions["receipt"];
+  private readonly clock: Clock;
+  private pending: PendingDeposit[] = [];
+  private found: Conflict | null = null;
+
+  constructor({ ledger, record, receipt, clock }: ChainSyncOptions) {
+    this.clock = clock;
+    this.ledger = ledger;
+    this.record = record;
+    this.receipt = receipt;
+  }
+
+  /** Deposits on Ethereum that are not final yet. */
+  get pendingDeposits(): readonly PendingDeposit[] {
+    return this.pending;
+  }
+
+  get conflict(): Conflict | null {
+    return this.found;
+  }
+
+  async take(update: FollowerUpdate): Promise<void> {
+    const commits = await this.commitEntries(update);
+    const entries: Entry[] = [...this.depositEntries(update.finalEvents), ...this.exitEntries(update), ...commits];
+    const { final } = update;
+    const last = this.ledger.lastFollowed;
+    const due = entries.length > 0 || last === null || final.number - last.number >= FOLLOWED_BLOCKS_MAX;
+    if (due && final.hash !== null && final.hash !== last?.hash) {
+      entries.push({ type: "followed", number: final.number, hash: final.hash });
+    }
+    if (entries.length > 0) await this.record(entries);
+    this.pending = update.windowEvents.filter((event) => event.name === "Deposited").map((event) => this.pend(event));
+    update.accept();
+  }
+
+  private depositEntries(finalEvents: readonly RootChainEvent[]): Entry[] {
+    const entries: Entry[] = [];
+    for (const event of finalEvents) {
+      if (event.name !== "Deposited" || event.id <= this.ledger.creditedDeposits) continue;
+      const { id, owner, token, amount, nextBlockNumber, ethereumBlock, ethereumTransaction } = event;
+      entries.push({ type: "deposit", id, owner, token, amount, nextBlockNumber, ethereumBlock, ethereumTransaction });
+    }
+    return entries;
+  }
+
+  private exitEntries({ finalEvents, windowEvents }: FollowerUpdate): Entry[] {
+    const entries: Entry[] = [];
+    const final = new Map<number, ExitEntry>();
+    const current = new Map<number, ExitEntry>();
+    for (const [number, record] of this.ledger.exits) if (record.final !== null) final.set(number, record.final);
+    for (const event of finalEvents) {
+      const entry = exitEntry(event, final, true);
+      if (entry === null || sameExit(entry, this.ledger.exits.get(entry.number)?.final ?? undefined)) continue;
+      final.set(entry.number, entry);
+    }
+    for (const [number, entry] of final) {
+      if (!sameExit(entry, this.ledger.exits.get(number)?.final ?? undefined)) entries.push(entry);
+      current.set(number, entry);
+    }
+    for (const event of windowEvents) {
+      const entry = exitEntry(event, current, false);
+      if (entry !== null) current.set(entry.number, entry);
+    }
+    for (const [number, wanted] of current) {
+      const known = wanted.final ? wanted : this.ledger.exits.get(number)?.current;
+      if (!sameExit(wanted, known) || (wanted.final && this.differs(number, wanted))) entries.push(wanted);
+    }
+    for (const [number, record] of this.ledger.exits) {
+      if (!current.has(number)) entries.push({ ...record.current, state: "removed", final: false });
+    }
+    return entries;
+  }
+
+  /** Whether a reorganisation took back what came after the final state. */
+  private differs(number: number, wanted: ExitEntry): boolean {
+    const record = this.ledger.exits.get(number);
+    return record !== undefined && sameExit(wanted, record.final ?? undefined) && !sameExit(wanted, record.current);
+  }
+
+  private async commitEntries({ finalEvents, windowEvents }: FollowerUpdate): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    const seen = new Set<number>();
+    for (const [events, state] of [
+      [finalEvents, "finalized"],
+      [windowEvents, "committed"],
+    ] as const) {
+      for (const event of events) {
+        if (event.name !== "BlockCommitted") continue;
+        const block = this.ledger.block(event.number);
+        if (block?.transactionsRoot !== event.transactionsRoot || block.transactionCount !== event.transactionCount) {
+          const ours = block === undefined ? "which is not in the journal" : `but ${block.transactionsRoot} was sealed`;
+          const reason = `Ethereum holds block ${event.number} with root ${event.transactionsRoot}, ${ours}`;
+          this.found ??= { number: event.number, reason };
+          continue;
+        }
+        seen.add(event.number);
+        const { commit } = block;
+        const same = commit.ethereumTransaction === event.ethereumTransaction && commit.timestamp === event.timestamp;
+        if (commit.state === "finalized" || (same && commit.state === state)) continue;
+        const entry = { type: "commit", number: event.number, state, timestamp: event.timestamp } as const;
+        entries.push({ ...entry, ...(await this.cost(event)), seenAt: this.clock.now() });
+      }
+    }
+    for (const { number, commit } of this.ledger.sealedBlocks) {
+      if (commit.state === "committed" && !seen.has(number)) entries.push(notCommitted(number, this.clock.now()));
+    }
+    return entries;
+  }
+
+  private async cost({
+    ethereumBlock,
+    ethereumTransaction,
+  }: RootChainEvent): Promise<Pick<CommitEntry, "ethereumBlock" | "ethereumTransaction" | "gasUsed" | "fee">> {
+    const receipt = await this.receipt(ethereumTransaction);
+    return { ethereumBlock, ethereumTransaction, gasUsed: receipt?.gasUsed ?? null, fee: receipt?.fee ?? null };
+  }
+
+  private pend(event: RootChainEvent & { name: "Deposited" }): PendingDeposit {
+    const { id, owner, token, amount, ethereumBlock, ethereumTransaction } = event;
+    const output = outputId(depositHash(this.ledger.separator, { id, owner, token, amount }), 0);
+    return { id, owner, token, amount, outputId: output, ethereumBlock, ethereumTransaction };
+  }
+}
+
+/** The exit an event makes of the ones before it; null for other events. */
+function exitEntry(event: RootChainEvent, before: Map<number, ExitEntry>, final: boolean): ExitEntry | null {
+  const { ethereumBlock, ethereumTransaction } = event;
+  if (event.name === "ExitStarted") {
+    const { number, kind, outputId: id, owner, token, amount, exitableAt } = event;
+    const place = { final, ethereumBlock, ethereumTransaction };
+    const terms = { number, kind, outputId: id, owner, token, amount, exitableAt };
+    return { type: "exit", ...terms, state: "started", paid: false, ...place };
+  }
+  if (event.name !== "ExitEnded") return null;
+  const started = before.get(event.number);
+  if (started === undefined) return null;
+  return { ...started, state: event.state, paid: event.paid, final, ethereumBlock, ethereumTransaction };
+}
+
+function sameExit(a: ExitEntry, b: ExitEntry | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.state === b.state &&
+    a.outputId === b.outputId &&
+    a.ethereumTransaction === b.ethereumTransaction &&
+    a.ethereumBlock === b.ethereumBlock
+  );
+}
+
+function notCommitted(number: number, seenAt: number): CommitEntry {
+  const nothing = { timestamp: null, ethereumBlock: null, ethereumTransaction: null, gasUsed: null, fee: null };
+  return { type: "commit", number, state: "sealed", ...nothing, seenAt };
+}

@@ -1,0 +1,44 @@
+import type { Logger } from "pino";
+import type { Clock } from "./clock.ts";
+import type { Sequencer } from "./sequencer.ts";
+import type { Views } from "./views.ts";
+
+/** The next end of an hour, in Unix milliseconds: hours are aligned to the clock. */
+export function nextHourEnd(now: number, intervalSeconds: number): number {
+  const intervalMs = intervalSeconds * 1000;
+  return (Math.floor(now / intervalMs) + 1) * intervalMs;
+}
+
+export interface HoursOptions {
+  sequencer: Sequencer;
+  views: Views;
+  clock: Clock;
+  intervalSeconds: number;
+  log: Logger;
+  /** Called when a block was sealed. */
+  onSealed: () => void;
+}
+
+/** Seals the open block at the end of every hour, and at the start one whose hour ended while nobody was there. */
+export async function runHours(options: HoursOptions, signal: AbortSignal): Promise<void> {
+  const { sequencer, views, clock, intervalSeconds } = options;
+  const first = views.blockPayments(sequencer.ledger.openBlock.number)?.[0];
+  if (first !== undefined && nextHourEnd(first.acceptedAt, intervalSeconds) <= clock.now()) await sealNow(options);
+  while (!signal.aborted) {
+    const end = nextHourEnd(clock.now(), intervalSeconds);
+    // In steps: a clock set forward is noticed, and no timer takes more than 24 days.
+    while (!signal.aborted && clock.now() < end) await clock.sleep(Math.min(end - clock.now(), 60_000), signal);
+    if (!signal.aborted) await sealNow(options);
+  }
+}
+
+/** Seals the open block, unless it is empty. Gives its number. */
+export async function sealNow({ sequencer, log, onSealed }: Omit<HoursOptions, "views">): Promise<number | null> {
+  const number = await sequencer.seal();
+  if (number === null) return null;
+  const block = sequencer.ledger.block(number);
+  const { transactionCount, transactionsRoot } = block ?? {};
+  log.info({ number, transactionCount, transactionsRoot }, "block sealed");
+  onSealed();
+  return number;
+}

@@ -1,0 +1,69 @@
+import { LEDGER_CODES, MARKETPLACE_CODES, ProtocolError, type PaymentCode } from "@plasma-billing/protocol/errors.ts";
+import type { FastifyReply } from "fastify";
+
+/** Codes of routes, beside those of payments. */
+export const ROUTE_CODES = [
+  "NOT_FOUND",
+  "NOT_COMMITTED",
+  "UNAUTHORIZED",
+  "TOO_LARGE",
+  "UNSUPPORTED_MEDIA_TYPE",
+  "OVERLOADED",
+  "INTERNAL",
+] as const;
+export type ProblemCode = PaymentCode | (typeof ROUTE_CODES)[number];
+export const PROBLEM_CODES: readonly ProblemCode[] = [...LEDGER_CODES, ...MARKETPLACE_CODES, ...ROUTE_CODES];
+
+const STATUS: Partial<Record<ProblemCode, number>> = {
+  MALFORMED: 400,
+  WRONG_SIGNATURE_COUNT: 400,
+  UNAUTHORIZED: 401,
+  NOT_FOUND: 404,
+  INPUT_SPENT: 409,
+  INPUT_EXITING: 409,
+  NOT_COMMITTED: 409,
+  TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  INTERNAL: 500,
+  OVERLOADED: 503,
+};
+const OTHER_STATUS = 422;
+const RETRY_AFTER_SECONDS = 1;
+
+/** RFC 9457. */
+export interface ProblemJson {
+  type: string;
+  title: string;
+  status: number;
+  code: ProblemCode;
+  detail: string;
+  context: Record<string, unknown>;
+}
+
+/** An answer that is an error; the handler of errors sends it. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly context: Record<string, unknown>;
+
+  constructor(code: ProblemCode, detail: string, context: Record<string, unknown> = {}) {
+    super(detail);
+    this.name = "Problem";
+    this.code = code;
+    this.context = context;
+  }
+}
+
+export function problemJson({ code, message, context }: Problem | ProtocolError): ProblemJson {
+  const title = code.charAt(0) + code.slice(1).toLowerCase().replaceAll("_", " ");
+  return { type: `urn:plasma-billing:${code}`, title, status: STATUS[code] ?? OTHER_STATUS, code, detail: message, context };
+}
+
+export async function sendProblem(reply: FastifyReply, problem: Problem | ProtocolError): Promise<void> {
+  const json = problemJson(problem);
+  if (json.status === 503) void reply.header("retry-after", String(RETRY_AFTER_SECONDS));
+  await reply.code(json.status).type("application/problem+json").send(JSON.stringify(json));
+}
+
+export function overloaded(): Problem {
+  return new Problem("OVERLOADED", "too much at once, or the disk is full: send the same bytes again later");
+}

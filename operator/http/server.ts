@@ -1,0 +1,84 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import { ProtocolError } from "@plasma-billing/protocol/errors.ts";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from "fastify";
+import type { OperatorPort } from "./ports.ts";
+import { Problem, problemJson, sendProblem } from "./problems.ts";
+import { accountRoutes } from "./routes/accounts.ts";
+import { adminRoutes } from "./routes/admin.ts";
+import { blockRoutes } from "./routes/blocks.ts";
+import { chainRoutes } from "./routes/chain.ts";
+import { transactionRoutes } from "./routes/transactions.ts";
+
+export type Server = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** A request that takes longer to arrive is cut off: nobody can hold sockets by sending slowly. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_MS = 72_000;
+/** For routes that name no limit of their own. */
+const BODY_BYTES_MAX = 1024;
+const PARAMETER_CHARACTERS_MAX = 100;
+
+/** The HTTP API (docs/API.md). Everything wrong is answered as application/problem+json; no stack leaves the process. */
+export function createServer(operator: OperatorPort): Server {
+  const { log } = operator;
+  const server: Server = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: PARAMETER_CHARACTERS_MAX },
+    // What a client sends is taken as it is or refused: nothing is converted, filled in or dropped.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
+    frameworkErrors: (error, _, reply) => void sendProblem(reply, asProblem(error)),
+    clientErrorHandler: (_, socket) => {
+      const body = JSON.stringify(problemJson(new Problem("MALFORMED", "not an HTTP request")));
+      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}`;
+      if (socket.writable) socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
+      else socket.destroy();
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  server.removeContentTypeParser("text/plain");
+  server.setNotFoundHandler(async (request, reply) => {
+    const context = { method: request.method, path: request.url.slice(0, PARAMETER_CHARACTERS_MAX) };
+    await sendProblem(reply, new Problem("NOT_FOUND", "there is no such route", context));
+  });
+  server.setErrorHandler(async (error, _, reply) => {
+    const problem = error instanceof Problem || error instanceof ProtocolError ? error : asProblem(error);
+    if (problem.code === "INTERNAL") log.error({ error }, "a request failed");
+    await sendProblem(reply, problem);
+  });
+  transactionRoutes(server, operator);
+  blockRoutes(server, operator);
+  accountRoutes(server, operator);
+  chainRoutes(server, operator);
+  adminRoutes(server, operator);
+  return server;
+}
+
+/** What the framework found wrong with a request. */
+function asProblem(error: unknown): Problem {
+  const { code, statusCode, message, validation } = error as Partial<FastifyError>;
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return new Problem("TOO_LARGE", "the body is too large");
+  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") {
+    return new Problem("UNSUPPORTED_MEDIA_TYPE", "send application/json");
+  }
+  if (validation !== undefined || (statusCode !== undefined && statusCode >= 400 && statusCode < 500)) {
+    return new Problem("MALFORMED", message ?? "malformed request");
+  }
+  return new Problem("INTERNAL", "something failed on our side: it is in the operator's log");
+}

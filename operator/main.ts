@@ -1,0 +1,179 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
+import { Follower } from "@plasma-billing/ethereum/follower.ts";
+import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
+import { RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
+import { keySigner, keystoreSigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
+import { Ledger } from "@plasma-billing/protocol/ledger.ts";
+import { getAddress } from "ethers";
+import { pino, type Logger } from "pino";
+import { ChainSync } from "./chainSync.ts";
+import { systemClock as clock } from "./clock.ts";
+import { StartupError, systemCode } from "./errors.ts";
+import { EthereumLoop } from "./ethereumLoop.ts";
+import { nextHourEnd, runHours, sealNow } from "./hours.ts";
+import type { OperatorPort, Status } from "./http/ports.ts";
+import { createServer } from "./http/server.ts";
+import { Journal } from "./journal/journal.ts";
+import { lockFolder } from "./lock.ts";
+import { Sequencer } from "./sequencer.ts";
+import { describeSettings, readSettings, type KeySource, type Settings } from "./settings.ts";
+import { Committer } from "./settlement/committer.ts";
+import { SettlementRecords } from "./settlement/records.ts";
+import { verifyPayment } from "./verify.ts";
+import { Views } from "./views.ts";
+
+/** After Ctrl-C everything taken is written; what hangs longer than this is left behind. */
+const SHUTDOWN_MS = 4_000;
+
+const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  log.info(describeSettings(settings), "starting");
+
+  const lock = lockFolder(settings.dataDir);
+  const signer = await openKey(settings.key);
+  const rpc = new EthereumRpc(settings.rpcUrls);
+  const rootChain = new RootChainReader(rpc, settings.rootChain);
+  const chainId = await rootChain.check().catch(explainEthereum);
+
+  const ledger = new Ledger({ chainId, verifyingContract: settings.rootChain });
+  const views: Views = new Views(ledger, () => chainSync.pendingDeposits);
+  const sequencer = await Sequencer.open(
+    { ledger, clock, log, onDurable: (entry) => views.apply(entry) },
+    async (replay) => await openJournal(settings.dataDir, log, replay),
+  );
+  const records = new SettlementRecords(join(settings.dataDir, "settlement.db"));
+  const chainSync = new ChainSync({
+    ledger,
+    clock,
+    record: async (entries) => await sequencer.record(entries),
+    receipt: async (hash) => await rpc.receipt(hash),
+  });
+  const { maxFeeGwei, commitIntervalSeconds: intervalSeconds } = settings;
+  const conflict = (): ChainSync["conflict"] => chainSync.conflict;
+  const committer = new Committer({ ledger, rpc, rootChain, chainId, signer, records, maxFeeGwei, log, conflict });
+  const from = ledger.lastFollowed ?? { number: settings.fromBlock - 1, hash: null };
+  const follower = new Follower(rpc, settings.rootChain, settings.depositFinality, from);
+  const loop = new EthereumLoop({ follower, chainSync, committer, clock, pollMs: settings.ethereumPollMs, log });
+  const hours = { sequencer, views, clock, intervalSeconds, log, onSealed: () => loop.wake() };
+
+  const warnings = (): string[] => {
+    const { halted, warning } = committer;
+    const found = [halted === null ? null : `committing has stopped: ${halted.reason}`, warning, loop.problem];
+    if (sequencer.stalled) found.push(`the journal in ${settings.dataDir} cannot be written: make room`);
+    return found.filter((text) => text !== null);
+  };
+  const port: OperatorPort = {
+    ledger,
+    views,
+    log,
+    adminToken: settings.adminToken,
+    submit: async (transaction) => await sequencer.submit(verifyPayment(ledger.separator, transaction)),
+    status: () => statusOf(ledger, settings, chainId, signer, loop, warnings()),
+    unready: () => warnings(),
+    settlementState: (number) => committer.stateOf(number),
+    commitNow: async () => await sealNow(hours),
+  };
+  const server = createServer(port);
+  await server.listen({ host: settings.host, port: settings.port }).catch((error: unknown) => {
+    const { host, port: number } = settings;
+    const message = `cannot listen on ${host}:${number} (${systemCode(error) ?? String(error)}): set another PORT or HOST`;
+    throw new StartupError("PORT_UNUSABLE", message, { host, port: number }, error);
+  });
+  log.info({ address: server.addresses()[0], payments: ledger.sealedBlocks.length, operator: signer.address }, "listening");
+
+  const abort = new AbortController();
+  const stop = (signalName: string): void => {
+    if (abort.signal.aborted) return;
+    log.info({ signal: signalName }, "stopping");
+    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
+    abort.abort();
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+
+  await Promise.all([loop.run(abort.signal), runHours(hours, abort.signal), closed(abort.signal)]);
+  await server.close();
+  await sequencer.close();
+  records.close();
+  lock.release();
+  log.info("stopped");
+  process.exit(0);
+}
+
+function statusOf(
+  ledger: Ledger,
+  settings: Settings,
+  chainId: bigint,
+  signer: Signer,
+  loop: EthereumLoop,
+  warnings: string[],
+): Status {
+  const numbersIn = (...states: string[]): number[] =>
+    ledger.sealedBlocks.filter((block) => states.includes(block.commit.state)).map((block) => block.number);
+  return {
+    chainId: Number(chainId),
+    contract: getAddress(settings.rootChain),
+    version,
+    operator: getAddress(signer.address),
+    openBlock: ledger.openBlock.number,
+    nextCommitAt: nextHourEnd(clock.now(), settings.commitIntervalSeconds),
+    lastCommitted: numbersIn("committed", "finalized").at(-1) ?? null,
+    lastFinalized: numbersIn("finalized").at(-1) ?? null,
+    backlog: numbersIn("sealed").length,
+    ethereum: loop.health,
+    paused: false,
+    warnings,
+  };
+}
+
+async function openJournal(dataDir: string, log: Logger, replay: Parameters<typeof Journal.open>[1]): Promise<Journal> {
+  const { journal, torn } = await Journal.open(dataDir, replay);
+  if (torn !== null) log.warn(torn, "the journal's torn end was cut: nobody was told of what stood there");
+  return journal;
+}
+
+async function openKey(key: KeySource): Promise<Signer> {
+  if (key.kind === "privateKey") return keySigner(key.privateKey);
+  try {
+    return await keystoreSigner(key.path, key.passwordFile);
+  } catch (error) {
+    const reason = systemCode(error) ?? String(error);
+    const message = `cannot open the keystore ${key.path} with the password in ${key.passwordFile} (${reason})`;
+    throw new StartupError("WRONG_SETTINGS", message, { path: key.path }, error);
+  }
+}
+
+function explainEthereum(error: unknown): never {
+  if (!(error instanceof EthereumError)) throw error;
+  const { message, context } = error;
+  switch (error.code) {
+    case "WRONG_CHAIN":
+      throw new StartupError("WRONG_CHAIN", `${message}: set L1_RPC_URLS to nodes of one chain`, context, error);
+    case "WRONG_CONTRACT":
+      throw new StartupError(
+        "WRONG_CONTRACT",
+        `${message}: set ROOT_CHAIN_ADDRESS to the address that the deployment printed`,
+        context,
+        error,
+      );
+    default:
+      throw new StartupError("ETHEREUM_UNREACHABLE", `${message}: set L1_RPC_URLS to a node that runs`, context, error);
+  }
+}
+
+async function closed(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+main().catch((error: unknown) => {
+  // One line for what somebody can mend; a stack for what is a fault of ours.
+  if (error instanceof StartupError) process.stderr.write(`${error.code}: ${error.message}\n`);
+  else process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(1);
+});
