@@ -17,7 +17,7 @@ import {
 const MNEMONIC = Mnemonic.fromPhrase("test test test test test test test test test test test junk");
 
 /** Typed data as a wallet knows it, written out here so that the tests do not sign with the code they test. */
-const TRANSACTION_TYPES = {
+export const TRANSACTION_TYPES = {
   Transaction: [
     { name: "purpose", type: "uint8" },
     { name: "inputs", type: "bytes32[]" },
@@ -30,7 +30,7 @@ const TRANSACTION_TYPES = {
     { name: "amount", type: "uint256" },
   ],
 };
-const DEPOSIT_TYPES = {
+export const DEPOSIT_TYPES = {
   Deposit: [
     { name: "id", type: "uint64" },
     { name: "owner", type: "address" },

@@ -1,0 +1,250 @@
+import { TypedDataEncoder, Wallet, type BaseWallet } from "ethers";
+import { pino } from "pino";
+import type { CommitEntry, Entry, ExitEntry } from "@plasma-billing/protocol/entries.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { Ledger } from "@plasma-billing/protocol/ledger.ts";
+import { depositHash, outputId, PURPOSES, type OutputId, type Purpose } from "@plasma-billing/protocol/transaction.ts";
+import { decodeTransaction, type TransactionJson } from "@plasma-billing/protocol/transactionJson.ts";
+import { TYPES, type Address } from "@plasma-billing/protocol/typedData.ts";
+import type { PendingDeposit } from "../../operator/chainSync.ts";
+import type { OperatorPort } from "../../operator/http/ports.ts";
+import { createServer, type Server } from "../../operator/http/server.ts";
+import type { Journal } from "../../operator/journal/journal.ts";
+import { Sequencer, type SubmitResult } from "../../operator/sequencer.ts";
+import { verifyPayment } from "../../operator/verify.ts";
+import { Views } from "../../operator/views.ts";
+import { devKey, ETHER, ZERO_HASH } from "./chain.ts";
+
+export const CONTRACT = `0x${"c0".repeat(20)}`;
+export const CHAIN_ID = 31_337n;
+/** Time of the first entry; every later one is a second after the one before. */
+export const START_MS = 1_800_000_000_000;
+export const SPENDERS = [2, 3, 4].map((index) => new Wallet(devKey(index)));
+
+const DOMAIN = { name: "Plasma Billing", version: "1", chainId: CHAIN_ID, verifyingContract: CONTRACT };
+
+export interface PaymentOutput {
+  owner: string;
+  token?: string;
+  amount: bigint;
+}
+export interface SignedJson {
+  hash: string;
+  json: TransactionJson;
+  outputId(index: number): OutputId;
+}
+export interface Answer {
+  status: number;
+  headers: Headers;
+  type: string;
+  body: any;
+}
+
+/** A payment signed as a wallet does it: ethers lays out the typed data. */
+export function signPayment(
+  inputs: string[],
+  outputs: PaymentOutput[],
+  signers: BaseWallet[],
+  { purpose = "transfer", fileHash = ZERO_HASH }: { purpose?: Purpose; fileHash?: string } = {},
+): SignedJson {
+  const filled = outputs.map(({ owner, token = ETHER, amount }) => ({ owner, token, amount }));
+  const types = { Transaction: [...TYPES.Transaction], Output: [...TYPES.Output] };
+  const hash = TypedDataEncoder.hash(DOMAIN, types, { purpose: PURPOSES[purpose], inputs, outputs: filled, fileHash });
+  const json = {
+    purpose,
+    inputs,
+    outputs: filled.map((output) => ({ ...output, amount: output.amount.toString() })),
+    fileHash,
+    signatures: signers.map((signer) => signer.signingKey.sign(hash).serialized),
+  } as TransactionJson;
+  return { hash, json, outputId: (index) => outputId(hash as Hex, index) };
+}
+
+/**
+ * The operator without its disk and without Ethereum: the real ledger, sequencer, views, verification and HTTP server, on a
+ * socket of this machine. Tests say what Ethereum shows.
+ */
+export class MemoryOperator {
+  readonly ledger = new Ledger({ chainId: CHAIN_ID, verifyingContract: CONTRACT as Address });
+  /** Deposits that are not final. */
+  pending: PendingDeposit[] = [];
+  readonly views = new Views(this.ledger, () => this.pending);
+  /** What is on the disk. */
+  readonly journaled: Entry[] = [];
+  /** Lines of the log at level error. */
+  readonly errors: string[] = [];
+  unready: string[] = [];
+  settlement: "sealed" | "sent" | "halted" = "sealed";
+  /** Stands in for the sequencer's answer. */
+  answer: (() => Promise<SubmitResult>) | null = null;
+  submitted = 0;
+  server!: Server;
+  url = "";
+  private sequencer!: Sequencer;
+  private nowMs = START_MS;
+  private ethereumBlock = 100;
+  private disk: Promise<void> = Promise.resolve();
+
+  static async start({ adminToken = null }: { adminToken?: string | null } = {}): Promise<MemoryOperator> {
+    const operator = new MemoryOperator();
+    const log = pino({ level: "error" }, { write: (line: string) => void operator.errors.push(line) });
+    const clock = { now: () => (operator.nowMs += 1000), sleep: async (): Promise<void> => undefined };
+    const journal = { nextPosition: 1, append: () => operator.disk, close: () => operator.disk };
+    operator.sequencer = await Sequencer.open(
+      {
+        ...{ ledger: operator.ledger, clock, log },
+        onDurable: (entry) => {
+          operator.journaled.push(entry);
+          operator.views.apply(entry);
+        },
+      },
+      async () => journal as unknown as Journal,
+    );
+    const port: OperatorPort = {
+      ...{ ledger: operator.ledger, views: operator.views, log, adminToken },
+      submit: async (transaction) => {
+        operator.submitted++;
+        if (operator.answer !== null) return await operator.answer();
+        return await operator.sequencer.submit(verifyPayment(operator.ledger.separator, transaction));
+      },
+      status: () => ({
+        ...{ chainId: Number(CHAIN_ID), contract: CONTRACT, version: "0.0.0", operator: ETHER, openBlock: 1 },
+        ...{ nextCommitAt: START_MS, lastCommitted: null, lastFinalized: null, backlog: 0, paused: false, warnings: [] },
+        ethereum: { head: 1, finalized: 1, healthy: true },
+      }),
+      unready: () => operator.unready,
+      settlementState: () => operator.settlement,
+      commitNow: async () => await operator.sequencer.seal(),
+    };
+    operator.server = createServer(port);
+    operator.url = await operator.server.listen({ host: "127.0.0.1", port: 0 });
+    return operator;
+  }
+
+  async stop(): Promise<void> {
+    await this.server.close();
+  }
+
+  /** Nothing reaches the disk until the function given back is called. */
+  holdDisk(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.disk = promise;
+    return () => {
+      this.disk = Promise.resolve();
+      resolve();
+    };
+  }
+
+  async record(...entries: Entry[]): Promise<void> {
+    await this.sequencer.record(entries);
+  }
+
+  async seal(): Promise<number | null> {
+    return await this.sequencer.seal();
+  }
+
+  /** Credits a deposit; gives its output. */
+  async deposit(owner: string, amount: bigint, token: string = ETHER): Promise<OutputId> {
+    const id = this.ledger.creditedDeposits + 1n;
+    const deposit = this.pendingDeposit(id, owner, amount, token);
+    const { outputId: output, ...fields } = deposit;
+    this.pending = this.pending.filter((other) => other.id !== id);
+    await this.record({ type: "deposit", ...fields, nextBlockNumber: this.ledger.openBlock.number });
+    return output;
+  }
+
+  pendingDeposit(id: bigint, owner: string, amount: bigint, token: string = ETHER): PendingDeposit {
+    const deposit = { id, owner: owner.toLowerCase() as Address, token: token.toLowerCase() as Address, amount };
+    const output = outputId(depositHash(this.ledger.separator, deposit), 0);
+    return { ...deposit, outputId: output, ethereumBlock: ++this.ethereumBlock, ethereumTransaction: bytes32(id, "d") };
+  }
+
+  /** Sends a payment and expects it to be taken. */
+  async pay(payment: SignedJson): Promise<any> {
+    const { status, body } = await this.post("/v1/transactions", payment.json);
+    if (status !== 201) throw new Error(`${status}: ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  /** What Ethereum shows of a sealed block now. */
+  async commit(number: number, state: CommitEntry["state"], seenAt = this.nowMs): Promise<CommitEntry> {
+    const nothing = { timestamp: null, ethereumBlock: null, ethereumTransaction: null, gasUsed: null, fee: null };
+    const landed = {
+      timestamp: 1_800_100_000 + number,
+      ethereumBlock: 500 + number,
+      ethereumTransaction: bytes32(BigInt(number), "c"),
+      gasUsed: 52_376n,
+      fee: 10n ** 18n + 7n,
+    };
+    const entry: CommitEntry = { type: "commit", number, state, ...(state === "sealed" ? nothing : landed), seenAt };
+    await this.record(entry);
+    return entry;
+  }
+
+  async exit(number: number, output: string, fields: Partial<ExitEntry> = {}): Promise<void> {
+    const known = this.ledger.output(output as OutputId);
+    if (known === undefined) throw new Error(`no output ${output}`);
+    const { owner, token, amount, depositId } = known;
+    await this.record({
+      type: "exit",
+      number,
+      kind: depositId === null ? "standard" : "deposit",
+      ...{ outputId: known.id, owner, token, amount, exitableAt: 1_800_900_000, state: "started", paid: false },
+      ...{ final: false, ethereumBlock: 600 + number, ethereumTransaction: bytes32(BigInt(number), "e") },
+      ...fields,
+    });
+  }
+
+  /** Everything a refused request must leave as it is. */
+  fingerprint(): string {
+    const { ledger, journaled, pending } = this;
+    return [journaled.length, ledger.stateHash(), ledger.openBlock.transactionCount, ledger.exits.size, pending.length].join(
+      " ",
+    );
+  }
+
+  async request(path: string, init: RequestInit = {}): Promise<Answer> {
+    const response = await fetch(this.url + path, { ...init, signal: AbortSignal.timeout(20_000) });
+    const { status, headers } = response;
+    const text = await response.text();
+    const type = headers.get("content-type") ?? "";
+    return { status, headers, type, body: type.includes("json") && !type.includes("ndjson") ? JSON.parse(text) : text };
+  }
+
+  async get(path: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return await this.request(path, { headers });
+  }
+
+  /** A body that is no string is sent as JSON. */
+  async post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    return await this.request(path, {
+      ...{ method: "POST", body: text },
+      headers: { "content-type": "application/json", ...headers },
+    });
+  }
+
+  /** All pages of a list, `limit` items each; `between` runs after every page. */
+  async walk(path: string, limit: number, between: () => Promise<void> = async () => undefined): Promise<any[]> {
+    const items = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const query = `limit=${limit}${cursor === "" ? "" : `&cursor=${cursor}`}`;
+      const { status, body } = await this.get(`${path}${path.includes("?") ? "&" : "?"}${query}`);
+      if (status !== 200) throw new Error(`${status}: ${JSON.stringify(body)}`);
+      if (body.items.length > limit) throw new Error(`${body.items.length} items for a limit of ${limit}`);
+      items.push(...body.items);
+      cursor = body.nextCursor;
+      await between();
+    }
+    return items;
+  }
+}
+
+/** A payment as the journal takes it, whoever signed. */
+export function paymentEntry(payment: SignedJson, acceptedAt: number): Entry {
+  return { type: "payment", transaction: decodeTransaction(payment.json), hash: payment.hash as Hex, acceptedAt };
+}
+
+function bytes32(value: bigint, kind: string): Hex {
+  return `0x${kind.repeat(8)}${value.toString(16).padStart(56, "0")}`;
+}
