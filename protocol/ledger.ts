@@ -146,6 +146,7 @@ export class Ledger {
     switch (entry.type) {
       case "genesis":
         if (this.hasGenesis) throw new InvariantError("a journal begins once");
+        if ((entry.version as number) !== 1) throw new InvariantError("an unknown version", { version: entry.version });
         if (entry.chainId !== this.domain.chainId || entry.contract !== this.domain.verifyingContract) {
           throw new InvariantError("the journal is for another contract", {
             chainId: entry.chainId,
