@@ -16,12 +16,14 @@ export default defineConfig({
     sepolia: {
       type: "http",
       chainType: "l1",
+      chainId: 11_155_111,
       url: configVariable("SEPOLIA_RPC_URL"),
       accounts: [configVariable("SEPOLIA_PRIVATE_KEY")],
     },
     mainnet: {
       type: "http",
       chainType: "l1",
+      chainId: 1,
       url: configVariable("MAINNET_RPC_URL"),
       accounts: [configVariable("MAINNET_PRIVATE_KEY")],
     },

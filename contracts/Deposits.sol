@@ -86,7 +86,11 @@ abstract contract Deposits is Blocks, Payouts {
         uint64 nextBlock = _nextBlockNumber;
         _nextDepositId = id + 1;
         held[token] += amount;
-        _setOutput(_depositId(Deposit(id, owner, token, amount)), 0, (uint216(nextBlock) << 64) | uint64(block.timestamp));
+        _setOutput(
+            _depositId(Deposit(id, owner, token, amount)),
+            0,
+            (uint216(nextBlock) << 64) | uint64(block.timestamp)
+        );
         emit Deposited(id, owner, token, amount, nextBlock, uint64(block.timestamp));
     }
 }

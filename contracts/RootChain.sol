@@ -9,5 +9,9 @@ import {Bonds} from "./interfaces/IRootChain.sol";
 /// @title Root chain of Plasma Billing
 /// @notice See `IRootChain` for what each function does and needs.
 contract RootChain is StandardExits {
-    constructor(address operator_, uint64 exitPeriod_, Bonds memory bonds_) Blocks(operator_) Exits(exitPeriod_, bonds_) {}
+    constructor(
+        address operator_,
+        uint64 exitPeriod_,
+        Bonds memory bonds_
+    ) Blocks(operator_) Exits(exitPeriod_, bonds_) {}
 }

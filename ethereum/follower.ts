@@ -111,7 +111,10 @@ export class Follower {
     let header = head;
     while (header.number > cursor.number && !known.has(header.hash)) {
       if (fresh.length >= WINDOW_BLOCKS_MAX) {
-        throw new EthereumError("BAD_ANSWER", "too many blocks are not final", { head: head.number, final: cursor.number });
+        throw new EthereumError("BAD_ANSWER", "too many blocks are not final", {
+          head: head.number,
+          final: cursor.number,
+        });
       }
       fresh.push(header);
       if (header.number === cursor.number + 1) {
@@ -121,7 +124,8 @@ export class Follower {
         break;
       }
       const parent = await this.rpc.block(header.parentHash);
-      if (parent === null) throw new EthereumError("NODE_BEHIND", "a parent block is missing", { hash: header.parentHash });
+      if (parent === null)
+        throw new EthereumError("NODE_BEHIND", "a parent block is missing", { hash: header.parentHash });
       header = parent;
     }
     if (header.number === cursor.number && cursor.hash !== null && header.hash !== cursor.hash) {

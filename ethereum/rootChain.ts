@@ -47,7 +47,12 @@ export type RootChainEvent = Place &
         /** Seconds. */
         exitableAt: number;
       }
-    | { name: "ExitEnded"; number: number; state: Extract<ExitState, "challenged" | "finalized" | "unpayable">; paid: boolean }
+    | {
+        name: "ExitEnded";
+        number: number;
+        state: Extract<ExitState, "challenged" | "finalized" | "unpayable">;
+        paid: boolean;
+      }
   );
 
 /** The events the child chain depends on, in order; the contract's others are left out. */
@@ -72,6 +77,11 @@ export function encodeCommit(number: number, transactionsRoot: Hex, transactionC
   return rootChain.encodeFunctionData("commitBlock", [number, transactionsRoot, transactionCount]) as Hex;
 }
 
+export interface Counters {
+  nextDepositId: bigint;
+  nextExitNumber: number;
+}
+
 /** The contract's views, each in the state of one block. */
 export class RootChainReader {
   readonly address: Address;
@@ -88,6 +98,14 @@ export class RootChainReader {
 
   async blockHash(number: number, blockHash: Hex): Promise<Hex> {
     return (await this.read("blockHashes", [number], blockHash)) as Hex;
+  }
+
+  /** The numbers the next deposit and the next exit get: how many events there must be. */
+  async counters(blockHash: Hex): Promise<Counters> {
+    return {
+      nextDepositId: (await this.read("nextDepositId", [], blockHash)) as bigint,
+      nextExitNumber: Number(await this.read("nextExitNumber", [], blockHash)),
+    };
   }
 
   async operator(blockHash: Hex): Promise<Address> {

@@ -81,8 +81,7 @@ export class EthereumRpc {
 
   /** The contract's logs of one block, or of a range that no reorganisation can change. */
   async logs(address: Address, where: { blockHash: Hex } | { from: number; to: number }): Promise<Log[]> {
-    const range =
-      "blockHash" in where ? where : { fromBlock: toQuantity(where.from), toBlock: toQuantity(where.to) };
+    const range = "blockHash" in where ? where : { fromBlock: toQuantity(where.from), toBlock: toQuantity(where.to) };
     const logs = await this.send("eth_getLogs", [{ address, ...range }]);
     if (!Array.isArray(logs)) throw badAnswer("eth_getLogs", logs);
     return logs.map((log) => {
@@ -186,7 +185,12 @@ async function request(url: string, method: string, params: unknown[], id: numbe
   try {
     answer = fields(JSON.parse(text));
   } catch (error) {
-    throw new EthereumError("BAD_ANSWER", `${host} answers ${method} with something else than JSON-RPC`, { host }, error);
+    throw new EthereumError(
+      "BAD_ANSWER",
+      `${host} answers ${method} with something else than JSON-RPC`,
+      { host },
+      error,
+    );
   }
   if (answer["error"] !== undefined) {
     const { code, message } = fields(answer["error"]);

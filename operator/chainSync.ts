@@ -5,7 +5,8 @@ import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Clock } from "./clock.ts";
 import type { FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
-import type { RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
+import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
+import type { Counters, RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
 import type { Receipt } from "@plasma-billing/ethereum/rpc.ts";
 
 /** Final blocks without an event of ours after which the height is journaled all the same. */
@@ -31,6 +32,8 @@ export interface ChainSyncOptions {
   ledger: Ledger;
   record: (entries: readonly Entry[]) => Promise<void>;
   receipt: (transaction: Hex) => Promise<Receipt | null>;
+  /** The contract's own count in the state of a block. */
+  counters: (blockHash: Hex) => Promise<Counters>;
   clock: Clock;
 }
 
@@ -42,11 +45,13 @@ export class ChainSync {
   private readonly ledger: Ledger;
   private readonly record: ChainSyncOptions["record"];
   private readonly receipt: ChainSyncOptions["receipt"];
+  private readonly counters: ChainSyncOptions["counters"];
   private readonly clock: Clock;
   private pending: PendingDeposit[] = [];
   private found: Conflict | null = null;
 
-  constructor({ ledger, record, receipt, clock }: ChainSyncOptions) {
+  constructor({ ledger, record, receipt, counters, clock }: ChainSyncOptions) {
+    this.counters = counters;
     this.clock = clock;
     this.ledger = ledger;
     this.record = record;
@@ -62,7 +67,9 @@ export class ChainSync {
     return this.found;
   }
 
+  /** @throws EthereumError BAD_ANSWER when events are missing; the update then stays untaken. */
   async take(update: FollowerUpdate): Promise<void> {
+    await this.checkComplete(update);
     const commits = await this.commitEntries(update);
     const entries: Entry[] = [...this.depositEntries(update.finalEvents), ...this.exitEntries(update), ...commits];
     const { final } = update;
@@ -74,6 +81,23 @@ export class ChainSync {
     if (entries.length > 0) await this.record(entries);
     this.pending = update.windowEvents.filter((event) => event.name === "Deposited").map((event) => this.pend(event));
     update.accept();
+  }
+
+  /** A node that leaves out logs is found by the contract's counters: no deposit and no exit is lost. */
+  private async checkComplete({ head, finalEvents, windowEvents }: FollowerUpdate): Promise<void> {
+    let deposits = this.ledger.creditedDeposits;
+    let exits = 0;
+    for (const [number, { final }] of this.ledger.exits) if (final !== null && number > exits) exits = number;
+    for (const event of [...finalEvents, ...windowEvents]) {
+      if (event.name === "Deposited" && event.id === deposits + 1n) deposits = event.id;
+      if (event.name === "ExitStarted" && event.number === exits + 1) exits = event.number;
+    }
+    const { nextDepositId, nextExitNumber } = await this.counters(head.hash);
+    if (nextDepositId === deposits + 1n && nextExitNumber === exits + 1) return;
+    const message =
+      `the contract counts ${nextDepositId - 1n} deposits and ${nextExitNumber - 1} exits, the nodes show ${deposits} and ` +
+      `${exits}: they leave out logs, or ROOT_CHAIN_FROM_BLOCK is after the contract's deployment`;
+    throw new EthereumError("BAD_ANSWER", message, { block: head.number });
   }
 
   private depositEntries(finalEvents: readonly RootChainEvent[]): Entry[] {

@@ -36,6 +36,11 @@ export class EthereumLoop {
     return { head, finalized, healthy: healthy && this.lost === null };
   }
 
+  /** Whether Ethereum was read since the start: before that, exits may be unknown. */
+  get synced(): boolean {
+    return this.seen !== null;
+  }
+
   /** What is wrong, in words; null when nothing is. */
   get problem(): string | null {
     if (this.lost !== null) return this.lost;

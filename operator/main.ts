@@ -52,6 +52,7 @@ async function main(): Promise<void> {
     clock,
     record: async (entries) => await sequencer.record(entries),
     receipt: async (hash) => await rpc.receipt(hash),
+    counters: async (blockHash) => await rootChain.counters(blockHash),
   });
   const { maxFeeGwei, commitIntervalSeconds: intervalSeconds } = settings;
   const conflict = (): ChainSync["conflict"] => chainSync.conflict;
@@ -72,7 +73,11 @@ async function main(): Promise<void> {
     views,
     log,
     adminToken: settings.adminToken,
-    submit: async (transaction) => await sequencer.submit(verifyPayment(ledger.separator, transaction)),
+    submit: async (transaction) => {
+      // An exit that started while this process was down must be known before its output can be judged.
+      if (!loop.synced) return { kind: "overloaded" };
+      return await sequencer.submit(verifyPayment(ledger.separator, transaction));
+    },
     status: () => statusOf(ledger, settings, chainId, signer, loop, warnings()),
     unready: () => warnings(),
     settlementState: (number) => committer.stateOf(number),
@@ -84,7 +89,10 @@ async function main(): Promise<void> {
     const message = `cannot listen on ${host}:${number} (${systemCode(error) ?? String(error)}): set another PORT or HOST`;
     throw new StartupError("PORT_UNUSABLE", message, { host, port: number }, error);
   });
-  log.info({ address: server.addresses()[0], payments: ledger.sealedBlocks.length, operator: signer.address }, "listening");
+  log.info(
+    { address: server.addresses()[0], openBlock: ledger.openBlock.number, operator: signer.address },
+    "listening",
+  );
 
   const abort = new AbortController();
   const stop = (signalName: string): void => {

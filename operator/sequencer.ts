@@ -182,7 +182,8 @@ export class Sequencer {
         return;
       } catch (error) {
         const reason = systemCode(error) ?? String(error);
-        if (!this.journalFailing) this.log.error({ reason, error }, "journal cannot be written: payments are refused");
+        if (!this.journalFailing)
+          this.log.error({ reason, err: error }, "journal cannot be written: payments are refused");
         this.journalFailing = true;
         await this.clock.sleep(RETRY_MS);
       }

@@ -5,8 +5,7 @@ import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { StartupError } from "./errors.ts";
 
 export type KeySource =
-  | { kind: "privateKey"; privateKey: Hex }
-  | { kind: "keystore"; path: string; passwordFile: string };
+  { kind: "privateKey"; privateKey: Hex } | { kind: "keystore"; path: string; passwordFile: string };
 
 export interface Settings {
   rpcUrls: string[];

@@ -1,6 +1,6 @@
 import type { DepositEntry, Entry, ExitEntry, PaymentEntry } from "@plasma-billing/protocol/entries.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
-import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
+import type { LedgerOutput, OutputState } from "@plasma-billing/protocol/output.ts";
 import { depositHash, outputId, type OutputId, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { PendingDeposit } from "./chainSync.ts";
@@ -12,10 +12,31 @@ export interface Payment extends PaymentEntry {
 }
 
 /** Some items newest first, and where the next ones begin; null after the last. */
-export interface Page<T> {
+export interface Page<T, From = number> {
   items: T[];
-  next: number | null;
+  next: From | null;
 }
+
+/** An output, or what a deposit will be one of when it is final. */
+export type ShownOutput = Omit<LedgerOutput, "state" | "spentBy"> & { state: OutputState | "pending" };
+
+export interface DepositView {
+  deposit: DepositEntry | PendingDeposit;
+  outputId: OutputId;
+  state: "pending" | "credited";
+}
+
+/**
+ * Where a page of outputs begins: what was pending at the first page, below this deposit (0: no more of those), then what
+ * was there at the first page, below this index.
+ */
+export interface OutputsFrom {
+  index: number;
+  deposit: number;
+}
+
+/** Items looked at for one page; a page of a rare state may be short, or empty, and the next one goes on. */
+const LOOKED_AT_MAX = 100_000;
 
 /**
  * What is read over HTTP, kept in memory from the entries on the disk: nothing shows here that a crash could take back. Only
@@ -29,7 +50,7 @@ export class Views {
   private readonly outputsByOwner = new Map<Address, OutputId[]>();
   private readonly liveByOwner = new Map<Address, Set<OutputId>>();
   private readonly paymentCounts = new Map<Address, number>();
-  private readonly deposits: DepositEntry[] = [];
+  private readonly credited: DepositEntry[] = [];
   private readonly pendingDepositsOf: () => readonly PendingDeposit[];
 
   /** @param pendingDeposits Deposits that are on Ethereum but not final. */
@@ -44,7 +65,7 @@ export class Views {
       case "payment":
         return this.applyPayment(entry);
       case "deposit":
-        this.deposits.push(entry);
+        this.credited.push(entry);
         return this.addOutput(entry.owner, this.depositOutputId(entry));
       case "seal":
         this.blocks.push([]);
@@ -55,6 +76,13 @@ export class Views {
       case "followed":
         return;
     }
+  }
+
+  /** The block that payments go into, as far as the disk knows. */
+  get openBlock(): { number: number; transactionCount: number; openedAt: number } {
+    const number = this.blocks.length;
+    const openedAt = this.ledger.block(number)?.openedAt ?? this.ledger.openBlock.openedAt;
+    return { number, transactionCount: this.blocks.at(-1)?.length ?? 0, openedAt };
   }
 
   payment(hash: TransactionHash): Payment | undefined {
@@ -71,16 +99,26 @@ export class Views {
     return pageOf(payments, limit, from, () => true);
   }
 
-  /** An owner's outputs that are on the disk, the newest first. */
+  /** An owner's outputs that are on the disk, the newest first, pending deposits before them. */
   outputs(
     owner: Address,
     limit: number,
-    from: number | null,
-    wanted: (output: LedgerOutput) => boolean,
-  ): Page<LedgerOutput> {
+    from: OutputsFrom | null,
+    state: ShownOutput["state"] | null,
+  ): Page<ShownOutput, OutputsFrom> {
     const ids = this.outputsByOwner.get(owner) ?? [];
-    const page = pageOf(ids, limit, from, (id) => wanted(this.ledger.output(id) as LedgerOutput));
-    return { ...page, items: page.items.map((id) => this.ledger.output(id) as LedgerOutput) };
+    const index = Math.min(from?.index ?? ids.length, ids.length);
+    const wanted = (output: ShownOutput): boolean => state === null || output.state === state;
+    const waited = this.waitedAt(owner, ids, index, from?.deposit ?? Infinity).filter(wanted);
+    if (waited.length >= limit) {
+      const items = waited.slice(0, limit);
+      const more = waited.length > limit || index > 0;
+      return { items, next: more ? { index, deposit: Number(items.at(-1)?.depositId) } : null };
+    }
+    const output = (id: OutputId): LedgerOutput => this.ledger.output(id) as LedgerOutput;
+    const page = pageOf(ids, limit - waited.length, index, (id) => wanted(output(id)));
+    const next = page.next === null ? null : { index: page.next, deposit: 0 };
+    return { items: [...waited, ...page.items.map(output)], next };
   }
 
   /** By token, what an owner can spend, has on its way to Ethereum, and has coming from there. */
@@ -107,21 +145,50 @@ export class Views {
   /** Deposits that are not credited yet, the newest first. */
   pendingDeposits(owner?: Address): PendingDeposit[] {
     return this.pendingDepositsOf()
-      .filter((deposit) => deposit.id > this.deposits.length && (owner === undefined || deposit.owner === owner))
+      .filter((deposit) => deposit.id > this.credited.length && (owner === undefined || deposit.owner === owner))
       .reverse();
   }
 
-  creditedDeposits(limit: number, from: number | null): Page<DepositEntry> {
-    return pageOf(this.deposits, limit, from, () => true);
+  /** Deposits with an id below `from`, the newest first. */
+  deposits(limit: number, from: number | null): Page<DepositView> {
+    const pending = this.pendingDeposits()
+      .filter((deposit) => from === null || deposit.id < from)
+      .slice(0, limit)
+      .map((deposit): DepositView => ({ deposit, outputId: deposit.outputId, state: "pending" }));
+    const credited: DepositView[] = [];
+    const newest = Math.min(from === null ? Infinity : from - 1, this.credited.length);
+    for (let id = newest; id > 0 && pending.length + credited.length < limit; id--) {
+      const deposit = this.credited[id - 1] as DepositEntry;
+      credited.push({ deposit, outputId: this.depositOutputId(deposit), state: "credited" });
+    }
+    const items = [...pending, ...credited];
+    const last = Number(items.at(-1)?.deposit.id ?? 1);
+    return { items, next: last > 1 ? last : null };
   }
 
+  /** Exits with a number below `from`, the newest first. */
   exits(limit: number, from: number | null): Page<ExitEntry> {
-    const exits = [...this.ledger.exits.values()].map((record) => record.current).sort((a, b) => a.number - b.number);
-    return pageOf(exits, limit, from, () => true);
+    const exits = [...this.ledger.exits.values()]
+      .map((record) => record.current)
+      .filter((exit) => from === null || exit.number < from)
+      .sort((a, b) => b.number - a.number);
+    const items = exits.slice(0, limit);
+    return { items, next: exits.length > limit ? (items.at(-1)?.number ?? null) : null };
   }
 
   depositOutputId({ id, owner, token, amount }: DepositEntry): OutputId {
     return outputId(depositHash(this.ledger.separator, { id, owner, token, amount }), 0);
+  }
+
+  /** Deposits below an id that are pending, or were when the outputs ended at the index, the newest first. */
+  private waitedAt(owner: Address, ids: readonly OutputId[], index: number, below: number): ShownOutput[] {
+    if (below === 0) return [];
+    const nowhere = { blockNumber: null, transactionIndex: null, outputIndex: 0 };
+    const pending = this.pendingDeposits(owner).map(({ outputId: id, id: depositId, token, amount }): ShownOutput => ({
+      ...{ id, owner, token, amount, state: "pending", ...nowhere, depositId },
+    }));
+    const credited = ids.slice(index).map((id) => this.ledger.output(id) as LedgerOutput);
+    return [...pending, ...credited.reverse()].filter(({ depositId }) => depositId !== null && depositId < below);
   }
 
   private applyPayment(entry: PaymentEntry): void {
@@ -156,7 +223,8 @@ export class Views {
 function pageOf<T>(list: readonly T[], limit: number, from: number | null, wanted: (item: T) => boolean): Page<T> {
   const items: T[] = [];
   let index = Math.min(from ?? list.length, list.length);
-  while (index > 0 && items.length < limit) {
+  const end = Math.max(0, index - LOOKED_AT_MAX);
+  while (index > end && items.length < limit) {
     const item = list[--index] as T;
     if (wanted(item)) items.push(item);
   }

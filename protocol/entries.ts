@@ -94,11 +94,4 @@ export interface FollowedEntry {
 }
 
 /** Whatever changes the state. Replaying the entries gives the same state, hash for hash. */
-export type Entry =
-  | GenesisEntry
-  | PaymentEntry
-  | DepositEntry
-  | ExitEntry
-  | SealEntry
-  | CommitEntry
-  | FollowedEntry;
+export type Entry = GenesisEntry | PaymentEntry | DepositEntry | ExitEntry | SealEntry | CommitEntry | FollowedEntry;

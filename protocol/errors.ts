@@ -46,7 +46,11 @@ export class InvariantError extends Error {
   readonly context: Context;
 
   constructor(message: string, context: Context = {}) {
-    super(`${message} (${Object.entries(context).map(([key, value]) => `${key}: ${String(value)}`).join(", ")})`);
+    super(
+      `${message} (${Object.entries(context)
+        .map(([key, value]) => `${key}: ${String(value)}`)
+        .join(", ")})`,
+    );
     this.name = "InvariantError";
     this.context = context;
   }

@@ -136,7 +136,11 @@ export class Ledger {
     const fault = formFault(transaction) ?? inputFault(transaction, signers, (id) => this.outputs.get(id));
     if (fault !== null || transaction.purpose === "transfer") return fault;
     const context = { purpose: transaction.purpose };
-    return new ProtocolError("WRONG_ROLE", "nobody has the role for this purpose: there is no registration yet", context);
+    return new ProtocolError(
+      "WRONG_ROLE",
+      "nobody has the role for this purpose: there is no registration yet",
+      context,
+    );
   }
 
   apply(entry: Entry): void {
@@ -182,7 +186,13 @@ export class Ledger {
     }
     for (const [token, { deposited, live, withdrawn }] of this.totalsByToken) {
       if ((counted.get(token) ?? 0n) !== live || live + withdrawn !== deposited) {
-        throw new InvariantError("sums are not kept", { token, counted: counted.get(token), live, withdrawn, deposited });
+        throw new InvariantError("sums are not kept", {
+          token,
+          counted: counted.get(token),
+          live,
+          withdrawn,
+          deposited,
+        });
       }
     }
   }

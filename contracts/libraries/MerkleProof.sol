@@ -20,9 +20,7 @@ library MerkleProof {
         bytes32 node = leaf;
         for (uint256 i = 0; i < siblings.length; ++i) {
             bytes32 sibling = siblings[i];
-            node = index & 1 == 0
-                ? Hashes.efficientKeccak256(node, sibling)
-                : Hashes.efficientKeccak256(sibling, node);
+            node = index & 1 == 0 ? Hashes.efficientKeccak256(node, sibling) : Hashes.efficientKeccak256(sibling, node);
             index >>= 1;
         }
         return node == root;

@@ -82,8 +82,6 @@ library PriorityQueue {
 
     function _set(Queue storage queue, uint256 position, uint256 key) private {
         uint256 slot = queue.slots[position >> 1];
-        queue.slots[position >> 1] = position & 1 == 0
-            ? (key << 128) | uint128(slot)
-            : ((slot >> 128) << 128) | key;
+        queue.slots[position >> 1] = position & 1 == 0 ? (key << 128) | uint128(slot) : ((slot >> 128) << 128) | key;
     }
 }

@@ -6,13 +6,13 @@ import {Deposit, Output, Transaction} from "../interfaces/IRootChain.sol";
 /// @title EIP-712 struct hashes and output ids (docs/PROTOCOL.md, "Identifiers")
 library TypedData {
     bytes32 internal constant OUTPUT_TYPEHASH = keccak256("Output(address owner,address token,uint256 amount)");
-    bytes32 internal constant TRANSACTION_TYPEHASH =
-        keccak256(
-            "Transaction(uint8 purpose,bytes32[] inputs,Output[] outputs,bytes32 fileHash)"
-            "Output(address owner,address token,uint256 amount)"
-        );
-    bytes32 internal constant DEPOSIT_TYPEHASH =
-        keccak256("Deposit(uint64 id,address owner,address token,uint256 amount)");
+    bytes32 internal constant TRANSACTION_TYPEHASH = keccak256(
+        "Transaction(uint8 purpose,bytes32[] inputs,Output[] outputs,bytes32 fileHash)"
+        "Output(address owner,address token,uint256 amount)"
+    );
+    bytes32 internal constant DEPOSIT_TYPEHASH = keccak256(
+        "Deposit(uint64 id,address owner,address token,uint256 amount)"
+    );
 
     function structHash(Transaction calldata transaction) internal pure returns (bytes32) {
         uint256 count = transaction.outputs.length;

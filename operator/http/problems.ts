@@ -1,5 +1,6 @@
-import { LEDGER_CODES, MARKETPLACE_CODES, ProtocolError, type PaymentCode } from "@plasma-billing/protocol/errors.ts";
+import { LEDGER_CODES, MARKETPLACE_CODES, type ProtocolError, type PaymentCode } from "@plasma-billing/protocol/errors.ts";
 import type { FastifyReply } from "fastify";
+import { checksummed } from "./addresses.ts";
 
 /** Codes of routes, beside those of payments. */
 export const ROUTE_CODES = [
@@ -55,12 +56,14 @@ export class Problem extends Error {
 
 export function problemJson({ code, message, context }: Problem | ProtocolError): ProblemJson {
   const title = code.charAt(0) + code.slice(1).toLowerCase().replaceAll("_", " ");
-  return { type: `urn:plasma-billing:${code}`, title, status: STATUS[code] ?? OTHER_STATUS, code, detail: message, context };
+  const status = STATUS[code] ?? OTHER_STATUS;
+  return { type: `urn:plasma-billing:${code}`, title, status, code, detail: message, context: checksummed(context) };
 }
 
 export async function sendProblem(reply: FastifyReply, problem: Problem | ProtocolError): Promise<void> {
   const json = problemJson(problem);
   if (json.status === 503) void reply.header("retry-after", String(RETRY_AFTER_SECONDS));
+  if (json.status === 401) void reply.header("www-authenticate", "Bearer");
   await reply.code(json.status).type("application/problem+json").send(JSON.stringify(json));
 }
 

@@ -15,7 +15,7 @@ export const NoQuery = strict({});
 /** Lists: how many items, and where the page before ended. */
 export const PageQuery = strict({
   limit: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,3}$" })),
-  cursor: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9_-]{1,24}$" })),
+  cursor: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9_-]{1,44}$" })),
 });
 export const OutputsQuery = strict({
   ...PageQuery.properties,
@@ -23,23 +23,29 @@ export const OutputsQuery = strict({
 });
 export const HashParams = strict({ hash: Type.String({ pattern: "^0x[0-9a-fA-F]{64}$" }) });
 export const AddressParams = strict({ address: Type.String({ pattern: "^0x[0-9a-fA-F]{40}$" }) });
-export const BlockParams = strict({ number: Type.String({ pattern: "^(open|[0-9]{1,10})$" }) });
+export const BlockParams = strict({ number: Type.String({ pattern: "^(open|0|[1-9][0-9]{0,9})$" }) });
 
-/** @throws Problem MALFORMED for a limit above the largest, or a cursor that is none of ours. */
-export function readPage(query: { limit?: string; cursor?: string }): { limit: number; from: number | null } {
+/**
+ * @param cursorNumbers How many numbers the list's cursors hold.
+ * @throws Problem MALFORMED for a limit above the largest, or a cursor that is none of ours.
+ */
+export function readPage(
+  query: { limit?: string; cursor?: string },
+  cursorNumbers = 1,
+): { limit: number; from: number[] | null } {
   const limit = query.limit === undefined ? LIMIT_DEFAULT : Number(query.limit);
   if (limit > LIMIT_MAX) throw new Problem("MALFORMED", `limit must be at most ${LIMIT_MAX}`, { limit });
   if (query.cursor === undefined) return { limit, from: null };
-  const text = Buffer.from(query.cursor, "base64url").toString();
-  if (!/^[1-9][0-9]{0,14}$/.test(text)) {
+  const numbers = Buffer.from(query.cursor, "base64url").toString().split(":");
+  if (numbers.length !== cursorNumbers || !numbers.every((text) => /^(0|[1-9][0-9]{0,14})$/.test(text))) {
     throw new Problem("MALFORMED", "cursor must be the nextCursor of an answer", { cursor: query.cursor });
   }
-  return { limit, from: Number(text) };
+  return { limit, from: numbers.map(Number) };
 }
 
 /** A list's answer; the cursor is opaque to clients. */
-export function pageShape(items: unknown[], next: number | null): { items: unknown[]; nextCursor: string | null } {
-  return { items, nextCursor: next === null ? null : Buffer.from(String(next)).toString("base64url") };
+export function pageShape(items: unknown[], next: number[] | null): { items: unknown[]; nextCursor: string | null } {
+  return { items, nextCursor: next === null ? null : Buffer.from(next.join(":")).toString("base64url") };
 }
 
 /** Lower-case hex of a parameter whose form the schema made sure of. */

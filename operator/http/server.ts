@@ -8,6 +8,7 @@ import fastify, {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from "fastify";
+import { isDeeper } from "./jsonDepth.ts";
 import type { OperatorPort } from "./ports.ts";
 import { Problem, problemJson, sendProblem } from "./problems.ts";
 import { accountRoutes } from "./routes/accounts.ts";
@@ -27,18 +28,23 @@ export type Server = FastifyInstance<
 /** A request that takes longer to arrive is cut off: nobody can hold sockets by sending slowly. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 72_000;
+/** Nor by reading slowly: a socket on which nothing moves for so long is closed. */
+const IDLE_MS = 60_000;
 /** For routes that name no limit of their own. */
 const BODY_BYTES_MAX = 1024;
 const PARAMETER_CHARACTERS_MAX = 100;
+/** The deepest right body, a batch, has five levels; what is somewhat deeper is wrong at its place only. */
+const DEPTH_MAX = 32;
 
 /** The HTTP API (docs/API.md). Everything wrong is answered as application/problem+json; no stack leaves the process. */
 export function createServer(operator: OperatorPort): Server {
   const { log } = operator;
   const server: Server = fastify({
-    loggerInstance: log as FastifyBaseLogger,
+    loggerInstance: log,
     disableRequestLogging: true,
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: IDLE_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAMETER_CHARACTERS_MAX },
@@ -52,14 +58,19 @@ export function createServer(operator: OperatorPort): Server {
       else socket.destroy();
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  server.removeContentTypeParser("text/plain");
+  server.removeAllContentTypeParsers();
+  const parse = server.getDefaultJsonParser("error", "error");
+  server.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (isDeeper(String(body), DEPTH_MAX)) return done(new Problem("MALFORMED", `nested more than ${DEPTH_MAX} deep`));
+    return parse(request, String(body), done);
+  });
   server.setNotFoundHandler(async (request, reply) => {
     const context = { method: request.method, path: request.url.slice(0, PARAMETER_CHARACTERS_MAX) };
     await sendProblem(reply, new Problem("NOT_FOUND", "there is no such route", context));
   });
   server.setErrorHandler(async (error, _, reply) => {
     const problem = error instanceof Problem || error instanceof ProtocolError ? error : asProblem(error);
-    if (problem.code === "INTERNAL") log.error({ error }, "a request failed");
+    if (problem.code === "INTERNAL") log.error({ err: error }, "a request failed");
     await sendProblem(reply, problem);
   });
   transactionRoutes(server, operator);

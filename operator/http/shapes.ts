@@ -1,10 +1,11 @@
-import type { DepositEntry, ExitEntry } from "@plasma-billing/protocol/entries.ts";
+import type { ExitEntry } from "@plasma-billing/protocol/entries.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
-import type { TransactionHash } from "@plasma-billing/protocol/transaction.ts";
-import { getAddress } from "ethers";
-import type { PendingDeposit } from "../chainSync.ts";
-import type { Payment } from "../views.ts";
+import type { SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import { encodeTransaction, type TransactionJson } from "@plasma-billing/protocol/transactionJson.ts";
+import type { DepositView, Payment, ShownOutput } from "../views.ts";
+import { checksum } from "./addresses.ts";
 import type { OperatorPort } from "./ports.ts";
 
 // What the answers look like: docs/API.md. Amounts are decimal strings, addresses checksummed, absent things null.
@@ -16,21 +17,20 @@ function paymentState(ledger: Ledger, blockNumber: number): PaymentState {
   return state === "committed" || state === "finalized" ? state : "accepted";
 }
 
-/** What a payer is told: where the payment is. */
+/** What a payer is told, the first time and every other: where the payment is. */
 export function receiptShape(
-  ledger: Ledger,
   hash: TransactionHash,
   position: { blockNumber: number; transactionIndex: number; acceptedAt: number },
 ): Record<string, unknown> {
   const { blockNumber, transactionIndex, acceptedAt } = position;
-  return { hash, blockNumber, transactionIndex, state: paymentState(ledger, blockNumber), acceptedAt };
+  return { hash, blockNumber, transactionIndex, state: "accepted", acceptedAt };
 }
 
-export function outputShape(output: LedgerOutput): Record<string, unknown> {
+export function outputShape(output: ShownOutput): Record<string, unknown> {
   return {
     id: output.id,
-    owner: getAddress(output.owner),
-    token: getAddress(output.token),
+    owner: checksum(output.owner),
+    token: checksum(output.token),
     amount: output.amount.toString(),
     state: output.state,
     blockNumber: output.blockNumber,
@@ -40,18 +40,15 @@ export function outputShape(output: LedgerOutput): Record<string, unknown> {
   };
 }
 
-export function pendingOutputShape(deposit: PendingDeposit): Record<string, unknown> {
-  return {
-    id: deposit.outputId,
-    owner: getAddress(deposit.owner),
-    token: getAddress(deposit.token),
-    amount: deposit.amount.toString(),
-    state: "pending",
-    blockNumber: null,
-    transactionIndex: null,
-    outputIndex: 0,
-    depositId: Number(deposit.id),
-  };
+/** A signed transaction as it travels. */
+export function transactionShape(transaction: SignedTransaction): TransactionJson {
+  const json = encodeTransaction(transaction);
+  const outputs = json.outputs.map(({ owner, token, amount }) => ({
+    owner: checksum(owner) as Hex,
+    token: checksum(token) as Hex,
+    amount,
+  }));
+  return { ...json, outputs };
 }
 
 export function paymentShape({ ledger }: OperatorPort, outputIds: readonly string[], payment: Payment): object {
@@ -77,15 +74,16 @@ export function paymentShape({ ledger }: OperatorPort, outputIds: readonly strin
 }
 
 export function blockShape(operator: OperatorPort, number: number): object | null {
-  const { ledger } = operator;
-  const block = ledger.block(number);
-  if (block === undefined) {
-    const { openBlock } = ledger;
-    if (number !== openBlock.number) return null;
+  const { ledger, views } = operator;
+  const { openBlock } = views;
+  if (number === openBlock.number) {
     const nothing = { transactionsRoot: null, sealedAt: null, timestamp: null, commitTransaction: null };
     const { transactionCount, openedAt } = openBlock;
     return { number, state: "open", transactionCount, openedAt, ...nothing, gasUsed: null, fee: null };
   }
+  const block = ledger.block(number);
+  // The ledger may have sealed a block that is not on the disk yet.
+  if (block === undefined || number > openBlock.number) return null;
   const { transactionsRoot, transactionCount, openedAt, sealedAt, commit } = block;
   return {
     number,
@@ -101,11 +99,11 @@ export function blockShape(operator: OperatorPort, number: number): object | nul
   };
 }
 
-export function depositShape(deposit: DepositEntry | PendingDeposit, outputId: string, state: string): object {
+export function depositShape({ deposit, outputId, state }: DepositView): object {
   return {
     id: Number(deposit.id),
-    owner: getAddress(deposit.owner),
-    token: getAddress(deposit.token),
+    owner: checksum(deposit.owner),
+    token: checksum(deposit.token),
     amount: deposit.amount.toString(),
     outputId,
     state,
@@ -120,8 +118,8 @@ export function exitShape(exit: ExitEntry): object {
     kind: exit.kind,
     outputId: exit.outputId,
     transactionHash: null,
-    owner: getAddress(exit.owner),
-    token: getAddress(exit.token),
+    owner: checksum(exit.owner),
+    token: checksum(exit.token),
     amount: exit.amount.toString(),
     state: exit.state,
     exitableAt: exit.exitableAt,

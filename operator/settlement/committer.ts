@@ -8,6 +8,7 @@ import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import { Transaction } from "ethers";
 import type { Logger } from "pino";
 import type { Conflict } from "../chainSync.ts";
+import { systemCode } from "../errors.ts";
 import { plan, type Fees } from "./planner.ts";
 import type { Attempt, SettlementRecords } from "./records.ts";
 
@@ -61,12 +62,21 @@ export class Committer {
 
   /** Does what can be done for the next block, seen from this head and this final block. */
   async step(head: Header, finalHash: Hex | null): Promise<void> {
-    this.stopped ??= this.options.conflict();
     if (this.stopped !== null) return;
-    this.problem = null;
-    for (let steps = 0; steps < STEPS_MAX; steps++) {
-      if (!(await this.next(head, finalHash))) return;
+    const conflict = this.options.conflict();
+    if (conflict !== null) {
+      this.halt(conflict);
+      return;
     }
+    const before = this.problem;
+    this.problem = null;
+    try {
+      for (let steps = 0; steps < STEPS_MAX; steps++) if (!(await this.next(head, finalHash))) break;
+    } catch (error) {
+      if (systemCode(error) !== "ERR_SQLITE_ERROR") throw error;
+      this.problem = `settlement.db cannot be written (${(error as Error).message}): make room, the commit waits`;
+    }
+    if (this.problem !== null && this.problem !== before) this.options.log.warn(this.problem);
   }
 
   private async next(head: Header, finalHash: Hex | null): Promise<boolean> {
@@ -175,6 +185,7 @@ export class Committer {
 
   private halt(conflict: Conflict): false {
     this.stopped = conflict;
+    this.options.log.error(conflict, "committing has stopped: an operator must decide; payments go on");
     return false;
   }
 }

@@ -55,7 +55,11 @@ export class SettlementRecords {
       .run(number, transactionsRoot, transactionCount, calldata);
     const frozen = this.block(number);
     if (frozen?.calldata !== calldata) {
-      throw new InvariantError("another commit is frozen for the block", { number, frozen: frozen?.calldata, calldata });
+      throw new InvariantError("another commit is frozen for the block", {
+        number,
+        frozen: frozen?.calldata,
+        calldata,
+      });
     }
   }
 

@@ -88,7 +88,9 @@ describe("RootChain: blocks", () => {
     // A proposal that is taken back cannot be accepted.
     await game.as(alice).proposeOperator(bob.address);
     await game.as(alice).proposeOperator(ZeroAddress);
-    expect(await failure(game, game.as(bob).acceptOperator())).to.equal(`RootChain_NotProposedOperator(${bob.address})`);
+    expect(await failure(game, game.as(bob).acceptOperator())).to.equal(
+      `RootChain_NotProposedOperator(${bob.address})`,
+    );
   });
 
   it("is not deployed with parameters that make no sense, and shows those it was deployed with", async () => {

@@ -32,7 +32,14 @@ describe("RootChain: deposits", () => {
   it("numbers deposits by a counter of their own, and keeps the next block's number and the time in the output's slot", async () => {
     const first = await game.mined(game.as(game.alice).depositEther(game.bob.address, { value: 7n }));
     const at = await game.now();
-    expect(game.events(first, "Deposited")[0].toArray()).to.deep.equal([1n, game.bob.address, ETHER, 7n, 1n, BigInt(at)]);
+    expect(game.events(first, "Deposited")[0].toArray()).to.deep.equal([
+      1n,
+      game.bob.address,
+      ETHER,
+      7n,
+      1n,
+      BigInt(at),
+    ]);
     const deposit = { id: 1n, owner: game.bob.address, token: ETHER, amount: 7n };
     expect(await game.rootChain.outputRecord(game.depositOutputId(deposit))).to.equal((1n << 64n) | BigInt(at));
     await game.commitLeaves([`0x${"11".repeat(32)}`]);

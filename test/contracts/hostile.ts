@@ -26,7 +26,8 @@ describe("RootChain: hostile tokens and receivers (INV-7)", () => {
   /** Each owner deposits and starts to leave; gives the exits in their order, due. */
   const leaving = async (token: string, owners: HDNodeWallet[], amount = 100n): Promise<Started[]> => {
     const exits: Started[] = [];
-    for (const owner of owners) exits.push(await game.startDepositExit(owner, await game.deposit(owner, amount, token)));
+    for (const owner of owners)
+      exits.push(await game.startDepositExit(owner, await game.deposit(owner, amount, token)));
     await game.pass(WEEK + 1);
     return exits;
   };
@@ -99,7 +100,10 @@ describe("RootChain: hostile tokens and receivers (INV-7)", () => {
     const token = (await game.connection.ethers.deployContract("MoodyToken")) as any;
     const address = await token.getAddress();
     const [exit, second] = await leaving(address, [game.alice, game.bob]);
-    await token.setCall(game.address, game.rootChain.interface.encodeFunctionData("processExits", [address, [second!.data]]));
+    await token.setCall(
+      game.address,
+      game.rootChain.interface.encodeFunctionData("processExits", [address, [second!.data]]),
+    );
     await game.process(address, [exit!], { gasLimit: 5_000_000n });
     expect(await token.callSucceeded()).to.equal(false);
     expect(await game.rootChain.queueLength(address)).to.equal(1n);

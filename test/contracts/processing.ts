@@ -1,5 +1,15 @@
 import { expect } from "chai";
-import { BOND, BOUNTY, ETHER, failure, Game, WEEK, type PlainTransaction, type Proof, type Started } from "../helpers/game.ts";
+import {
+  BOND,
+  BOUNTY,
+  ETHER,
+  failure,
+  Game,
+  WEEK,
+  type PlainTransaction,
+  type Proof,
+  type Started,
+} from "../helpers/game.ts";
 
 describe("RootChain: processing exits", () => {
   let game: Game;
@@ -213,7 +223,10 @@ describe("RootChain: processing exits", () => {
 
   it("INV-4 in small: what a bad block makes from nothing is paid after everything older whose owner leaves in time", async () => {
     const alices = await game.deposit(game.alice, 1_000n);
-    const forged = game.transfer([`0x${"77".repeat(32)}`], [{ owner: game.carol.address, token: ETHER, amount: 1_000n }]);
+    const forged = game.transfer(
+      [`0x${"77".repeat(32)}`],
+      [{ owner: game.carol.address, token: ETHER, amount: 1_000n }],
+    );
     const [proof] = await game.commit([forged]);
     const theft = await game.startExit(game.carol, forged, proof!);
     await game.pass(WEEK - 100);

@@ -104,7 +104,12 @@ describe("RootChain: standard exits", () => {
       for (const wrong of [siblings.slice(1), siblings.slice(0, -1), [...siblings, siblings[0]!], []]) {
         expect(await start(payment, { ...proof, siblings: wrong })).to.equal(`RootChain_NotIncluded(${hash}, 1, 2)`);
       }
-      for (const change of [{ transactionCount: 3n }, { timestamp: header.timestamp - 1n }, { number: 2n }, { number: 0n }]) {
+      for (const change of [
+        { transactionCount: 3n },
+        { timestamp: header.timestamp - 1n },
+        { number: 2n },
+        { number: 0n },
+      ]) {
         const wrong = { ...header, ...change };
         expect(await start(payment, { ...proof, header: wrong })).to.equal(
           `RootChain_UnknownBlock(${wrong.number}, ${header.transactionsRoot})`,
@@ -137,9 +142,9 @@ describe("RootChain: standard exits", () => {
     it("not of an output of nothing", async () => {
       const nothing = game.transfer([game.outputId(payment)], [{ owner: game.bob.address, token: ETHER, amount: 0n }]);
       const [included] = await game.commit([nothing]);
-      expect(
-        await failure(game, game.as(game.bob).startStandardExit(nothing, included!, 0, { value: BOND })),
-      ).to.equal("RootChain_ZeroAmount()");
+      expect(await failure(game, game.as(game.bob).startStandardExit(nothing, included!, 0, { value: BOND }))).to.equal(
+        "RootChain_ZeroAmount()",
+      );
     });
   });
 
@@ -183,7 +188,10 @@ describe("RootChain: standard exits", () => {
 
     it("INV-6: not with a spend of another output, nor one the owner did not sign", async () => {
       const exit = await game.startExit(game.bob, payment, proof);
-      const other = game.transfer([game.outputId(payment, 1)], [{ owner: game.bob.address, token: ETHER, amount: 600n }]);
+      const other = game.transfer(
+        [game.outputId(payment, 1)],
+        [{ owner: game.bob.address, token: ETHER, amount: 600n }],
+      );
       expect(await failure(game, game.challenge(game.carol, exit, other, game.sign(game.bob, other)))).to.equal(
         `RootChain_NoSuchExit(1, ${game.outputId(payment, 1)})`,
       );
@@ -195,9 +203,9 @@ describe("RootChain: standard exits", () => {
       expect(await failure(game, game.challenge(game.carol, dearer, spend, game.sign(game.bob, spend)))).to.equal(
         `RootChain_NoSuchExit(1, ${exit.outputId})`,
       );
-      expect(
-        await failure(game, game.challenge(game.carol, exit, spend, game.sign(game.bob, spend), 1)),
-      ).to.not.equal("nothing");
+      expect(await failure(game, game.challenge(game.carol, exit, spend, game.sign(game.bob, spend), 1))).to.not.equal(
+        "nothing",
+      );
     });
 
     it("not with a spend signed for another contract or another chain", async () => {
@@ -211,7 +219,9 @@ describe("RootChain: standard exits", () => {
       ];
       for (const domain of foreign) {
         const signature = game.sign(game.bob, spend, domain);
-        expect(await failure(game, game.challenge(game.carol, exit, spend, signature))).to.contain("RootChain_WrongSigner");
+        expect(await failure(game, game.challenge(game.carol, exit, spend, signature))).to.contain(
+          "RootChain_WrongSigner",
+        );
       }
     });
 
@@ -229,7 +239,9 @@ describe("RootChain: standard exits", () => {
         "0x",
       ];
       for (const signature of wrong) {
-        expect(await failure(game, game.challenge(game.carol, exit, spend, signature))).to.contain("RootChain_WrongSigner");
+        expect(await failure(game, game.challenge(game.carol, exit, spend, signature))).to.contain(
+          "RootChain_WrongSigner",
+        );
       }
       await game.challenge(game.carol, exit, spend, good.serialized);
     });

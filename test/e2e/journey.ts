@@ -174,7 +174,11 @@ for (const [name, startNode, killed] of journeys) {
       const receipt = await wait(rootChain.startStandardExit(state["toCarol"].solidity, proof, 0, { value: bond }));
       state["carolsExit"] = started(receipt);
       const id = state["toCarol"].outputId(0);
-      await eventually("the output is exiting", WAIT_MS, async () => (await output(carol.address, id)).state === "exiting");
+      await eventually(
+        "the output is exiting",
+        WAIT_MS,
+        async () => (await output(carol.address, id)).state === "exiting",
+      );
       const spend = await chain.payment([id], [{ owner: bob.address, token: ETHER, amount: 400n }], [carol]);
       const refused = await operator.post("/v1/transactions", spend.json);
       expect(refused.status).to.equal(409);
@@ -243,12 +247,12 @@ for (const [name, startNode, killed] of journeys) {
     });
 
     it("ends at Ctrl-C within seconds, and starts again with everything it had", async () => {
-      const before = (await operator.get("/v1/accounts/" + alice.address)).body;
+      const before = (await operator.get(`/v1/accounts/${  alice.address}`)).body;
       const asked = Date.now();
       expect(await operator.interrupt()).to.equal(0);
       expect(Date.now() - asked).to.be.below(5_000);
       operator = await startOperator(settings);
-      expect((await operator.get("/v1/accounts/" + alice.address)).body).to.deep.equal(before);
+      expect((await operator.get(`/v1/accounts/${  alice.address}`)).body).to.deep.equal(before);
     });
   });
 }

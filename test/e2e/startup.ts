@@ -84,7 +84,9 @@ describe("the operator says in one line why it does not start, and what to do", 
       await (await startOperator(good)).interrupt();
       const elsewhere = await Chain.deploy(other.url);
       const moved = { ...good, L1_RPC_URLS: other.url, ROOT_CHAIN_ADDRESS: elsewhere.address };
-      expect(await refusal(moved)).to.match(/^WRONG_JOURNAL: the data folder belongs to .* on chain 31337, not to .* 4242: set/);
+      expect(await refusal(moved)).to.match(
+        /^WRONG_JOURNAL: the data folder belongs to .* on chain 31337, not to .* 4242: set/,
+      );
     } finally {
       await other.stop();
     }
@@ -94,7 +96,9 @@ describe("the operator says in one line why it does not start, and what to do", 
     const empty = await refusal({ ...good, ROOT_CHAIN_ADDRESS: `0x${"12".repeat(20)}` });
     expect(empty).to.match(/^WRONG_CONTRACT: there is no contract at 0x1212.*set ROOT_CHAIN_ADDRESS to the address/);
     const token = await refusal({ ...good, ROOT_CHAIN_ADDRESS: chain.tokenAddress });
-    expect(token).to.match(/^WRONG_CONTRACT: the contract at 0x.* is no root chain of Plasma Billing: set ROOT_CHAIN_ADDRESS/);
+    expect(token).to.match(
+      /^WRONG_CONTRACT: the contract at 0x.* is no root chain of Plasma Billing: set ROOT_CHAIN_ADDRESS/,
+    );
   });
 
   it("a node that cannot be reached", async () => {

@@ -105,7 +105,11 @@ export class Chain {
 
   /** Deploys with account 0; account 1 is the operator. */
   static async deploy(rpcUrl: string, options: { exitPeriodSeconds?: number } = {}): Promise<Chain> {
-    const provider = new JsonRpcProvider(rpcUrl, undefined, { pollingInterval: 50, cacheTimeout: -1, batchMaxCount: 1 });
+    const provider = new JsonRpcProvider(rpcUrl, undefined, {
+      pollingInterval: 50,
+      cacheTimeout: -1,
+      batchMaxCount: 1,
+    });
     const { chainId } = await provider.getNetwork();
     const deployer = new NonceManager(new Wallet(devKey(0), provider));
     const rootChainArtifact = await artifact("RootChain.sol/RootChain.json");

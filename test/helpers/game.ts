@@ -2,7 +2,7 @@ import {
   AbiCoder,
   HDNodeWallet,
   TypedDataEncoder,
-  Wallet,
+  type Wallet,
   ZeroAddress,
   concat,
   keccak256,
@@ -163,7 +163,7 @@ export class Game {
     if (token === ETHER) {
       await this.as(owner).depositEther(owner.address, { value: amount });
     } else {
-      const erc20 = (await this.connection.ethers.getContractAt("TestToken", token, owner)) as unknown as TestToken;
+      const erc20 = await this.connection.ethers.getContractAt("TestToken", token, owner);
       await erc20.mint(owner.address, amount);
       await erc20.approve(this.address, amount);
       await this.as(owner).deposit(token, amount, owner.address);
@@ -216,7 +216,11 @@ export class Game {
   }
 
   /** By a stranger, with the data of these entries in this order. */
-  async process(token: string, exits: Started[], options: { gasLimit?: bigint } = {}): Promise<ContractTransactionReceipt> {
+  async process(
+    token: string,
+    exits: Started[],
+    options: { gasLimit?: bigint } = {},
+  ): Promise<ContractTransactionReceipt> {
     const data = exits.map((started) => started.data);
     return await this.mined(this.as(this.stranger).processExits(token, data, options));
   }
@@ -250,7 +254,7 @@ export class Game {
 
   async balance(account: string, token: string = ETHER): Promise<bigint> {
     if (token === ETHER) return await this.connection.ethers.provider.getBalance(account);
-    const erc20 = (await this.connection.ethers.getContractAt("TestToken", token)) as unknown as TestToken;
+    const erc20 = await this.connection.ethers.getContractAt("TestToken", token);
     return await erc20.balanceOf(account);
   }
 }

@@ -109,7 +109,14 @@ export class MemoryOperator {
       },
       status: () => ({
         ...{ chainId: Number(CHAIN_ID), contract: CONTRACT, version: "0.0.0", operator: ETHER, openBlock: 1 },
-        ...{ nextCommitAt: START_MS, lastCommitted: null, lastFinalized: null, backlog: 0, paused: false, warnings: [] },
+        ...{
+          nextCommitAt: START_MS,
+          lastCommitted: null,
+          lastFinalized: null,
+          backlog: 0,
+          paused: false,
+          warnings: [],
+        },
         ethereum: { head: 1, finalized: 1, healthy: true },
       }),
       unready: () => operator.unready,
@@ -198,9 +205,13 @@ export class MemoryOperator {
   /** Everything a refused request must leave as it is. */
   fingerprint(): string {
     const { ledger, journaled, pending } = this;
-    return [journaled.length, ledger.stateHash(), ledger.openBlock.transactionCount, ledger.exits.size, pending.length].join(
-      " ",
-    );
+    return [
+      journaled.length,
+      ledger.stateHash(),
+      ledger.openBlock.transactionCount,
+      ledger.exits.size,
+      pending.length,
+    ].join(" ");
   }
 
   async request(path: string, init: RequestInit = {}): Promise<Answer> {
@@ -227,7 +238,7 @@ export class MemoryOperator {
   /** All pages of a list, `limit` items each; `between` runs after every page. */
   async walk(path: string, limit: number, between: () => Promise<void> = async () => undefined): Promise<any[]> {
     const items = [];
-    for (let cursor: string | null = ""; cursor !== null; ) {
+    for (let cursor: string | null = ""; cursor !== null;) {
       const query = `limit=${limit}${cursor === "" ? "" : `&cursor=${cursor}`}`;
       const { status, body } = await this.get(`${path}${path.includes("?") ? "&" : "?"}${query}`);
       if (status !== 200) throw new Error(`${status}: ${JSON.stringify(body)}`);

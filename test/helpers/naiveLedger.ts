@@ -61,7 +61,8 @@ export class NaiveLedger {
 
   apply(entry: Entry): void {
     if (entry.type === "payment") {
-      for (const output of this.outputs) if ((entry.transaction.inputs as string[]).includes(output.id)) output.spent = true;
+      for (const output of this.outputs)
+        if ((entry.transaction.inputs as string[]).includes(output.id)) output.spent = true;
       for (const [index, { owner, token, amount }] of entry.transaction.outputs.entries()) {
         this.outputs.push({ id: outputId(entry.hash, index), owner, token, amount, spent: false });
       }

@@ -18,10 +18,21 @@ export interface RunningNode {
 }
 
 /** anvil: reorganisations, drops, finality tags. */
-export async function startAnvil(options: { chainId?: number; args?: string[]; port?: number } = {}): Promise<RunningNode> {
+export async function startAnvil(
+  options: { chainId?: number; args?: string[]; port?: number } = {},
+): Promise<RunningNode> {
   const port = options.port ?? (await freePort());
   const chainId = String(options.chainId ?? 31_337);
-  const args = ["--port", String(port), "--chain-id", chainId, "--hardfork", "prague", "--silent", ...(options.args ?? [])];
+  const args = [
+    "--port",
+    String(port),
+    "--chain-id",
+    chainId,
+    "--hardfork",
+    "prague",
+    "--silent",
+    ...(options.args ?? []),
+  ];
   return await running(spawn(`${BIN}anvil`, args, { stdio: "ignore" }), port);
 }
 

@@ -7,7 +7,9 @@ export const CONTRACT: Address = "0xb10e2d527612073b26eecdfd717e6a320cf44b4a";
 export const DOMAIN = { chainId: 31_337n, verifyingContract: CONTRACT };
 
 const bytes = (length: number): fc.Arbitrary<Hex> =>
-  fc.uint8Array({ minLength: length, maxLength: length }).map((array) => `0x${Buffer.from(array).toString("hex")}` as Hex);
+  fc
+    .uint8Array({ minLength: length, maxLength: length })
+    .map((array) => `0x${Buffer.from(array).toString("hex")}`);
 export const bytes32 = bytes(32);
 export const address = bytes(20);
 export const uint256 = fc.bigInt({ min: 0n, max: 2n ** 256n - 1n });
@@ -24,7 +26,7 @@ export const anyTransaction: fc.Arbitrary<SignedTransaction> = fc
   })
   .map((transaction) => ({
     ...transaction,
-    fileHash: namesFile(transaction.purpose) ? transaction.fileHash : (`0x${"00".repeat(32)}` as Hex),
+    fileHash: namesFile(transaction.purpose) ? transaction.fileHash : (`0x${"00".repeat(32)}`),
   }));
 
 /** 20 bytes made of a small number. */

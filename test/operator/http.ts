@@ -147,7 +147,11 @@ describe("HTTP API", () => {
       const largest = {
         purpose: "extension",
         inputs: Array.from({ length: 16 }, (_, i) => `0x${i.toString(16).repeat(64)}`),
-        outputs: Array.from({ length: 16 }, () => ({ owner: bob.address, token: TOKEN, amount: String(2n ** 256n - 1n) })),
+        outputs: Array.from({ length: 16 }, () => ({
+          owner: bob.address,
+          token: TOKEN,
+          amount: String(2n ** 256n - 1n),
+        })),
         fileHash: `0x${"ff".repeat(32)}`,
         signatures: Array.from({ length: 16 }, () => `0x${"ff".repeat(65)}`),
       };

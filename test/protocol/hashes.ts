@@ -33,12 +33,16 @@ const byNumber = Object.fromEntries(Object.entries(PURPOSES).map(([name, number]
 
 /** ethers' encoder, with only the types it is to use. */
 function oracle(name: keyof typeof TYPES, value: object): string {
-  const types = name === "Transaction" ? { Transaction: TYPES.Transaction, Output: TYPES.Output } : { [name]: TYPES[name] };
+  const types =
+    name === "Transaction" ? { Transaction: TYPES.Transaction, Output: TYPES.Output } : { [name]: TYPES[name] };
   return TypedDataEncoder.hash(domain, types as unknown as Record<string, { name: string; type: string }[]>, value);
 }
 const asBigints = (value: any): any =>
   Object.fromEntries(
-    Object.entries(value).map(([key, field]) => [key, /^[0-9]+$/.test(String(field)) ? BigInt(field as string) : field]),
+    Object.entries(value).map(([key, field]) => [
+      key,
+      /^[0-9]+$/.test(String(field)) ? BigInt(field as string) : field,
+    ]),
   );
 
 describe("protocol: hashes are those of the vectors (INV-9, INV-10)", () => {
@@ -59,7 +63,9 @@ describe("protocol: hashes are those of the vectors (INV-9, INV-10)", () => {
       };
       expect(toHex(transactionStructHash(transaction))).to.equal(vector.structHash);
       expect(transactionHash(vectors.domainSeparator, transaction)).to.equal(vector.transactionHash);
-      expect(outputs.map((_: unknown, i: number) => outputId(vector.transactionHash, i))).to.deep.equal(vector.outputIds);
+      expect(outputs.map((_: unknown, i: number) => outputId(vector.transactionHash, i))).to.deep.equal(
+        vector.outputIds,
+      );
     }
   });
 
@@ -89,7 +95,8 @@ describe("protocol: hashes are those of the vectors (INV-9, INV-10)", () => {
       ExitAuthorization: (value) => exitAuthorizationDigest(vectors.domainSeparator, asBigints(value)),
       Registration: (value) => registrationDigest(vectors.domainSeparator, asBigints(value)),
       FileOffer: (value) => fileOfferDigest(vectors.domainSeparator, { ...asBigints(value), fileId: value.fileId }),
-      StorageQuote: (value) => storageQuoteDigest(vectors.domainSeparator, { ...asBigints(value), fileId: value.fileId }),
+      StorageQuote: (value) =>
+        storageQuoteDigest(vectors.domainSeparator, { ...asBigints(value), fileId: value.fileId }),
     };
     for (const { type, value, digest } of vectors.other) expect(digests[type]!(value), type).to.equal(digest);
     expect(new Set(vectors.other.map((other: any) => other.type)).size).to.equal(4);

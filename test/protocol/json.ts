@@ -113,7 +113,12 @@ describe("protocol: JSON of journal entries", () => {
       contract: address,
       createdAt: number,
     }),
-    fc.record({ type: fc.constant("payment" as const), transaction: anyTransaction, hash: bytes32, acceptedAt: number }),
+    fc.record({
+      type: fc.constant("payment" as const),
+      transaction: anyTransaction,
+      hash: bytes32,
+      acceptedAt: number,
+    }),
     fc.record({
       type: fc.constant("deposit" as const),
       id: uint256,
@@ -172,9 +177,9 @@ describe("protocol: JSON of journal entries", () => {
         const missing = { ...fields };
         delete missing[name];
         const refused = (broken: object): void => {
-          expect(() => decodeEntry(JSON.stringify(broken))).to.throw().that.satisfies(
-            (error: unknown) => error instanceof InvariantError || error instanceof ProtocolError,
-          );
+          expect(() => decodeEntry(JSON.stringify(broken)))
+            .to.throw()
+            .that.satisfies((error: unknown) => error instanceof InvariantError || error instanceof ProtocolError);
         };
         refused(missing);
         refused({ ...fields, [name]: [other] });

@@ -78,38 +78,43 @@ describe("protocol: the ledger's codes", () => {
     ledger.apply(paymentEntry(verified(ledger, { ...good, inputs: [spent] }, OWNERS)));
     ledger.apply(exitEntry(exiting, 1));
   });
-  const codeOf = (transaction: SignedTransaction, signers: (Address | null)[] = transaction.inputs.map(() => OWNERS[0]!)) =>
-    ledger.judge(verified(ledger, transaction, signers))?.code ?? null;
+  const codeOf = (
+    transaction: SignedTransaction,
+    signers: (Address | null)[] = transaction.inputs.map(() => OWNERS[0]!),
+  ) => ledger.judge(verified(ledger, transaction, signers))?.code ?? null;
 
   it("takes a good payment", () => {
     expect(codeOf(good)).to.equal(null);
   });
 
   /** For each code a fault that gives it; several together give the first of the list. */
-  const faults: Record<string, (transaction: SignedTransaction) => { transaction: SignedTransaction; signer?: null }> = {
-    MALFORMED: (one) => ({ transaction: { ...one, fileHash: `0x${"01".repeat(32)}` } }),
-    WRONG_SIGNATURE_COUNT: (one) => ({ transaction: { ...one, signatures: [...one.signatures, SIGNATURE] } }),
-    DUPLICATE_INPUT: (one) => ({
-      transaction: { ...one, inputs: [...one.inputs, one.inputs[0]!], signatures: [...one.signatures, SIGNATURE] },
-    }),
-    ZERO_AMOUNT: (one) => ({ transaction: { ...one, outputs: [...one.outputs, { ...one.outputs[0]!, amount: 0n }] } }),
-    ZERO_OWNER: (one) => ({
-      transaction: { ...one, outputs: [{ ...one.outputs[0]!, owner: addressOf(0) }, ...one.outputs.slice(1)] },
-    }),
-    UNKNOWN_INPUT: (one) => ({
-      transaction: { ...one, inputs: [...one.inputs, UNKNOWN], signatures: [...one.signatures, SIGNATURE] },
-    }),
-    INPUT_SPENT: (one) => ({
-      transaction: { ...one, inputs: [...one.inputs, spent], signatures: [...one.signatures, SIGNATURE] },
-    }),
-    INPUT_EXITING: (one) => ({
-      transaction: { ...one, inputs: [...one.inputs, exiting], signatures: [...one.signatures, SIGNATURE] },
-    }),
-    BAD_SIGNATURE: (one) => ({ transaction: one, signer: null }),
-    UNBALANCED: (one) => ({
-      transaction: { ...one, outputs: [{ ...one.outputs[0]!, amount: 99n }, ...one.outputs.slice(1)] },
-    }),
-  };
+  const faults: Record<string, (transaction: SignedTransaction) => { transaction: SignedTransaction; signer?: null }> =
+    {
+      MALFORMED: (one) => ({ transaction: { ...one, fileHash: `0x${"01".repeat(32)}` } }),
+      WRONG_SIGNATURE_COUNT: (one) => ({ transaction: { ...one, signatures: [...one.signatures, SIGNATURE] } }),
+      DUPLICATE_INPUT: (one) => ({
+        transaction: { ...one, inputs: [...one.inputs, one.inputs[0]!], signatures: [...one.signatures, SIGNATURE] },
+      }),
+      ZERO_AMOUNT: (one) => ({
+        transaction: { ...one, outputs: [...one.outputs, { ...one.outputs[0]!, amount: 0n }] },
+      }),
+      ZERO_OWNER: (one) => ({
+        transaction: { ...one, outputs: [{ ...one.outputs[0]!, owner: addressOf(0) }, ...one.outputs.slice(1)] },
+      }),
+      UNKNOWN_INPUT: (one) => ({
+        transaction: { ...one, inputs: [...one.inputs, UNKNOWN], signatures: [...one.signatures, SIGNATURE] },
+      }),
+      INPUT_SPENT: (one) => ({
+        transaction: { ...one, inputs: [...one.inputs, spent], signatures: [...one.signatures, SIGNATURE] },
+      }),
+      INPUT_EXITING: (one) => ({
+        transaction: { ...one, inputs: [...one.inputs, exiting], signatures: [...one.signatures, SIGNATURE] },
+      }),
+      BAD_SIGNATURE: (one) => ({ transaction: one, signer: null }),
+      UNBALANCED: (one) => ({
+        transaction: { ...one, outputs: [{ ...one.outputs[0]!, amount: 99n }, ...one.outputs.slice(1)] },
+      }),
+    };
   const withFaults = (...codes: string[]): string | null => {
     let transaction = good;
     let signer: Address | null = OWNERS[0]!;
@@ -161,7 +166,15 @@ describe("protocol: the ledger", () => {
     | { do: "seal" };
   const index = fc.nat(1000);
   const step: fc.Arbitrary<Step> = fc.oneof(
-    { weight: 2, arbitrary: fc.record({ do: fc.constant("deposit" as const), owner: index, token: index, amount: fc.bigInt(1n, 50n) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant("deposit" as const),
+        owner: index,
+        token: index,
+        amount: fc.bigInt(1n, 50n),
+      }),
+    },
     {
       weight: 5,
       arbitrary: fc.record({
@@ -172,7 +185,10 @@ describe("protocol: the ledger", () => {
         twist: fc.nat(30),
       }),
     },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant("exit" as const), output: index, state: fc.nat(4), final: fc.boolean() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant("exit" as const), output: index, state: fc.nat(4), final: fc.boolean() }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("seal" as const) }) },
   );
 
@@ -226,17 +242,28 @@ describe("protocol: the ledger", () => {
             expect(ledger.position(hash as Hex)).to.include(position);
             const root = ledger.block(block + 1)?.transactionsRoot;
             if (root === undefined) continue;
-            expect(verifyProof(root, hash as Hex, transactionIndex, hashes.length, ledger.siblings(position))).to.equal(true);
+            expect(verifyProof(root, hash as Hex, transactionIndex, hashes.length, ledger.siblings(position))).to.equal(
+              true,
+            );
           }
         }
       }),
       { numRuns: 300 },
     );
     expect(accepted).to.be.above(300);
-    expect([...refused]).to.include.members(["INPUT_SPENT", "INPUT_EXITING", "BAD_SIGNATURE", "UNBALANCED", "UNKNOWN_INPUT"]);
+    expect([...refused]).to.include.members([
+      "INPUT_SPENT",
+      "INPUT_EXITING",
+      "BAD_SIGNATURE",
+      "UNBALANCED",
+      "UNKNOWN_INPUT",
+    ]);
   });
 
-  function payStep(naive: NaiveLedger, one: Extract<Step, { do: "pay" }>): { transaction: SignedTransaction; signers: Address[] } {
+  function payStep(
+    naive: NaiveLedger,
+    one: Extract<Step, { do: "pay" }>,
+  ): { transaction: SignedTransaction; signers: Address[] } {
     const spendable = naive.outputs.filter((output) => naive.stateOf(output.id) === "available");
     // Mostly what can be spent, now and then anything.
     const pool = one.twist < 22 && spendable.length > 0 ? spendable : naive.outputs;
@@ -315,7 +342,14 @@ describe("protocol: the ledger", () => {
     const seal = sealEntry(ledger) as Extract<Entry, { type: "seal" }>;
     const before = ledger.stateHash();
     const genesis = { type: "genesis" as const, version: 1 as const, chainId: 1n, contract: CONTRACT, createdAt: 1 };
-    const committed = { timestamp: 1, ethereumBlock: 1, ethereumTransaction: ZERO_HASH, gasUsed: null, fee: null, seenAt: 1 };
+    const committed = {
+      timestamp: 1,
+      ethereumBlock: 1,
+      ethereumTransaction: ZERO_HASH,
+      gasUsed: null,
+      fee: null,
+      seenAt: 1,
+    };
     const impossible: Entry[] = [
       genesis,
       entry,
@@ -338,7 +372,9 @@ describe("protocol: the ledger", () => {
     ledger.apply(seal);
     expect(() => ledger.apply(sealEntryOf(seal, 2))).to.throw(InvariantError);
     ledger.apply({ type: "commit", number: 1, state: "finalized", ...committed });
-    expect(() => ledger.apply({ type: "commit", number: 1, state: "committed", ...committed })).to.throw(InvariantError);
+    expect(() => ledger.apply({ type: "commit", number: 1, state: "committed", ...committed })).to.throw(
+      InvariantError,
+    );
     expect(() => new Ledger(DOMAIN).apply(entry)).to.throw(InvariantError);
     expect(() => new Ledger(DOMAIN).apply(genesis)).to.throw(InvariantError);
     const { chainId } = DOMAIN;

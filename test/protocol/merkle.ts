@@ -43,24 +43,29 @@ describe("protocol: the tree of a block", () => {
 
   it("INV-9: a proof verifies at its index and at no other, with its count, length, leaf and root only", () => {
     fc.assert(
-      fc.property(fc.uniqueArray(bytes32, { minLength: 1, maxLength: 40 }), fc.nat(), fc.nat(100), (leaves, pick, other) => {
-        const tree = treeOf(leaves);
-        const index = pick % leaves.length;
-        const siblings = tree.proof(index);
-        const root = tree.root();
-        const count = leaves.length;
-        expect(verifyProof(root, leaves[index]!, index, count, siblings)).to.equal(true);
-        if (other !== index) expect(verifyProof(root, leaves[index]!, other, count, siblings)).to.equal(false);
-        expect(verifyProof(root, leaves[index]!, index + 2 ** siblings.length, count, siblings)).to.equal(false);
-        expect(verifyProof(root, leaves[index]!, index, count, [...siblings, root])).to.equal(false);
-        if (siblings.length > 0) {
-          expect(verifyProof(root, leaves[index]!, index, count, siblings.slice(0, -1))).to.equal(false);
-          expect(verifyProof(root, leaves[index]!, index, count, [...siblings].reverse())).to.equal(
-            siblings.length === 1 || [...siblings].reverse().join() === siblings.join(),
-          );
-        }
-        expect(verifyProof(leaves[index]!, leaves[index]!, index, count, siblings)).to.equal(count === 1);
-      }),
+      fc.property(
+        fc.uniqueArray(bytes32, { minLength: 1, maxLength: 40 }),
+        fc.nat(),
+        fc.nat(100),
+        (leaves, pick, other) => {
+          const tree = treeOf(leaves);
+          const index = pick % leaves.length;
+          const siblings = tree.proof(index);
+          const root = tree.root();
+          const count = leaves.length;
+          expect(verifyProof(root, leaves[index]!, index, count, siblings)).to.equal(true);
+          if (other !== index) expect(verifyProof(root, leaves[index]!, other, count, siblings)).to.equal(false);
+          expect(verifyProof(root, leaves[index]!, index + 2 ** siblings.length, count, siblings)).to.equal(false);
+          expect(verifyProof(root, leaves[index]!, index, count, [...siblings, root])).to.equal(false);
+          if (siblings.length > 0) {
+            expect(verifyProof(root, leaves[index]!, index, count, siblings.slice(0, -1))).to.equal(false);
+            expect(verifyProof(root, leaves[index]!, index, count, [...siblings].reverse())).to.equal(
+              siblings.length === 1 || [...siblings].reverse().join() === siblings.join(),
+            );
+          }
+          expect(verifyProof(leaves[index]!, leaves[index]!, index, count, siblings)).to.equal(count === 1);
+        },
+      ),
     );
   });
 

@@ -61,4 +61,9 @@ describe("the counts of npm test", () => {
       expect(counts.complaint).to.be.a("string");
     }
   });
+
+  it("tell how far a run came that ended in the middle", () => {
+    const lines = [...SOLIDITY, ...MOCHA, "    1) fails", "    ✔ passes too", "", "Unhandled promise rejection:"];
+    expect(run(lines, 1)).to.include({ passed: 3, failed: 2 });
+  });
 });

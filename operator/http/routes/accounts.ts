@@ -1,20 +1,19 @@
-import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { getAddress } from "ethers";
+import { checksum } from "../addresses.ts";
 import type { OperatorPort } from "../ports.ts";
 import { AddressParams, lower, NoQuery, OutputsQuery, pageShape, readPage } from "../schemas.ts";
 import type { Server } from "../server.ts";
-import { outputShape, pendingOutputShape } from "../shapes.ts";
+import { outputShape } from "../shapes.ts";
 
 export function accountRoutes(server: Server, { views }: OperatorPort): void {
   server.get("/v1/accounts/:address", { schema: { params: AddressParams, querystring: NoQuery } }, (request) => {
     const address = lower<Address>(request.params.address);
     return {
-      address: getAddress(address),
+      address: checksum(address),
       role: null,
       validator: null,
       balances: [...views.balances(address)].map(([token, { available, exiting, pending }]) => ({
-        token: getAddress(token),
+        token: checksum(token),
         available: available.toString(),
         exiting: exiting.toString(),
         pending: pending.toString(),
@@ -28,14 +27,11 @@ export function accountRoutes(server: Server, { views }: OperatorPort): void {
     { schema: { params: AddressParams, querystring: OutputsQuery } },
     (request) => {
       const address = lower<Address>(request.params.address);
-      const { state } = request.query;
-      const { limit, from } = readPage(request.query);
-      const wanted = (output: LedgerOutput): boolean => state === undefined || output.state === state;
-      // Pending deposits are few, and newer than anything credited: they stand before the first page.
-      const pendingToo = from === null && (state === undefined || state === "pending");
-      const pending = pendingToo ? views.pendingDeposits(address).map(pendingOutputShape) : [];
-      const { items, next } = views.outputs(address, limit, from, wanted);
-      return pageShape([...pending, ...items.map(outputShape)], next);
+      const { limit, from } = readPage(request.query, 2);
+      const [index, deposit] = from ?? [];
+      const start = index === undefined || deposit === undefined ? null : { index, deposit };
+      const { items, next } = views.outputs(address, limit, start, request.query.state ?? null);
+      return pageShape(items.map(outputShape), next === null ? null : [next.index, next.deposit]);
     },
   );
 }

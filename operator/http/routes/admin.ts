@@ -14,9 +14,13 @@ export function adminRoutes(server: Server, operator: OperatorPort): void {
 
   server.post(
     "/v1/admin/commit",
-    { bodyLimit: BODY_BYTES_MAX, schema: { querystring: NoQuery } },
+    {
+      bodyLimit: BODY_BYTES_MAX,
+      schema: { querystring: NoQuery },
+      // Before anything of the request is read.
+      onRequest: (request, _, done) => done(unauthorized(adminToken, request.headers.authorization)),
+    },
     async (request) => {
-      authorize(adminToken, request.headers.authorization);
       const { body } = request;
       const empty = body === undefined || body === null || JSON.stringify(body) === "{}";
       if (!empty) throw new Problem("MALFORMED", "this takes no body, or {}");
@@ -26,10 +30,9 @@ export function adminRoutes(server: Server, operator: OperatorPort): void {
   );
 }
 
-function authorize(token: string, header: string | undefined): void {
+function unauthorized(token: string, header: string | undefined): Problem | undefined {
   const expected = Buffer.from(`Bearer ${token}`);
   const given = Buffer.from(header ?? "");
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-    throw new Problem("UNAUTHORIZED", "send the header Authorization: Bearer with ADMIN_TOKEN");
-  }
+  if (given.length === expected.length && timingSafeEqual(given, expected)) return undefined;
+  return new Problem("UNAUTHORIZED", "send the header Authorization: Bearer with ADMIN_TOKEN");
 }

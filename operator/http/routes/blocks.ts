@@ -1,11 +1,10 @@
 import { once } from "node:events";
-import { encodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import type { Payment } from "../../views.ts";
 import type { OperatorPort } from "../ports.ts";
 import { Problem } from "../problems.ts";
 import { BlockParams, NoQuery, PageQuery, pageShape, readPage } from "../schemas.ts";
 import type { Server } from "../server.ts";
-import { blockShape } from "../shapes.ts";
+import { blockShape, transactionShape } from "../shapes.ts";
 import { showPayment } from "./transactions.ts";
 
 const NDJSON = "application/x-ndjson";
@@ -13,15 +12,15 @@ const NDJSON = "application/x-ndjson";
 const LINES_PER_WRITE = 256;
 
 export function blockRoutes(server: Server, operator: OperatorPort): void {
-  const { ledger, views } = operator;
+  const { views } = operator;
 
   server.get("/v1/blocks", { schema: { querystring: PageQuery } }, (request) => {
     const { limit, from } = readPage(request.query);
-    const newest = Math.min(from ?? ledger.openBlock.number, ledger.openBlock.number);
+    const newest = views.openBlock.number;
     const items = [];
-    let number = newest;
+    let number = Math.min(from?.[0] ?? newest, newest);
     for (; number > 0 && items.length < limit; number--) items.push(blockShape(operator, number));
-    return pageShape(items, number > 0 ? number : null);
+    return pageShape(items, number > 0 ? [number] : null);
   });
 
   server.get("/v1/blocks/:number", { schema: { params: BlockParams, querystring: NoQuery } }, (request) => {
@@ -38,20 +37,21 @@ export function blockRoutes(server: Server, operator: OperatorPort): void {
       if (request.headers.accept?.includes(NDJSON) === true) {
         reply.hijack();
         reply.raw.writeHead(200, { "content-type": NDJSON });
-        await streamBlock(reply.raw, payments);
+        if (request.method === "HEAD") reply.raw.end();
+        else await streamBlock(reply.raw, payments);
         return;
       }
       const { limit, from } = readPage(request.query);
-      const page = views.blockPage(payments, limit, from);
+      const page = views.blockPage(payments, limit, from?.[0] ?? null);
       return pageShape(
         page.items.map((payment) => showPayment(operator, payment)),
-        page.next,
+        page.next === null ? null : [page.next],
       );
     },
   );
 
   function numberOf(text: string): number {
-    return text === "open" ? ledger.openBlock.number : Number(text);
+    return text === "open" ? views.openBlock.number : Number(text);
   }
 }
 
@@ -71,5 +71,5 @@ async function streamBlock(response: NodeJS.WritableStream & { destroyed?: boole
 }
 
 function blockLine({ blockNumber, transactionIndex, hash, transaction }: Payment): string {
-  return `${JSON.stringify({ blockNumber, transactionIndex, hash, transaction: encodeTransaction(transaction) })}\n`;
+  return `${JSON.stringify({ blockNumber, transactionIndex, hash, transaction: transactionShape(transaction) })}\n`;
 }

@@ -9,19 +9,14 @@ export function chainRoutes(server: Server, operator: OperatorPort): void {
 
   server.get("/v1/deposits", { schema: { querystring: PageQuery } }, (request) => {
     const { limit, from } = readPage(request.query);
-    const pending = from === null ? views.pendingDeposits() : [];
-    const { items, next } = views.creditedDeposits(limit, from);
-    const shapes = [
-      ...pending.map((deposit) => depositShape(deposit, deposit.outputId, "pending")),
-      ...items.map((deposit) => depositShape(deposit, views.depositOutputId(deposit), "credited")),
-    ];
-    return pageShape(shapes, next);
+    const { items, next } = views.deposits(limit, from?.[0] ?? null);
+    return pageShape(items.map(depositShape), next === null ? null : [next]);
   });
 
   server.get("/v1/exits", { schema: { querystring: PageQuery } }, (request) => {
     const { limit, from } = readPage(request.query);
-    const { items, next } = views.exits(limit, from);
-    return pageShape(items.map(exitShape), next);
+    const { items, next } = views.exits(limit, from?.[0] ?? null);
+    return pageShape(items.map(exitShape), next === null ? null : [next]);
   });
 
   server.get("/v1/status", { schema: { querystring: NoQuery } }, () => operator.status());

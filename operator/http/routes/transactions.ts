@@ -24,7 +24,7 @@ export function transactionRoutes(server: Server, operator: OperatorPort): void 
       const result = await operator.submit(decodeTransaction(request.body));
       if (result.kind === "overloaded") throw overloaded();
       if (result.kind === "refused") throw result.error;
-      return await reply.code(result.repeated ? 200 : 201).send(receiptShape(ledger, result.hash, result.position));
+      return await reply.code(result.repeated ? 200 : 201).send(receiptShape(result.hash, result.position));
     },
   );
 
@@ -37,7 +37,7 @@ export function transactionRoutes(server: Server, operator: OperatorPort): void 
       if (results.every((result) => result.kind === "overloaded")) throw overloaded();
       return {
         results: results.map((result) => {
-          if (result.kind === "accepted") return { payment: receiptShape(ledger, result.hash, result.position) };
+          if (result.kind === "accepted") return { payment: receiptShape(result.hash, result.position) };
           return { problem: problemJson(result.kind === "refused" ? result.error : overloaded()) };
         }),
       };

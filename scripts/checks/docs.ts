@@ -1,0 +1,104 @@
+// What the documents list is what the code has: error codes with their status, settings, routes, the contract's errors.
+import { readFile, readdir } from "node:fs/promises";
+import { LEDGER_CODES, MARKETPLACE_CODES } from "@plasma-billing/protocol/errors.ts";
+import { STARTUP_CODES } from "../../operator/errors.ts";
+import { Problem, ROUTE_CODES, problemJson } from "../../operator/http/problems.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const complaints: string[] = [];
+
+async function read(path: string): Promise<string> {
+  return await readFile(new URL(path, ROOT), "utf8");
+}
+
+/** The cells of the rows of a document's tables whose first cell is code. */
+function rows(text: string): string[][] {
+  return text
+    .split("\n")
+    .filter((line) => /^\| `[^`]+`/.test(line))
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+function firstCells(text: string): string[] {
+  return rows(text).map(([cell = ""]) => /^`([^`]+)`/.exec(cell)?.[1] ?? "");
+}
+
+/** The part of a document under a heading, up to the next of its level or above. */
+function section(text: string, heading: string): string {
+  const level = heading.indexOf(" ");
+  const start = text.indexOf(`\n${heading}\n`);
+  if (start === -1) {
+    complaints.push(`no heading "${heading}"`);
+    return "";
+  }
+  const rest = text.slice(start + heading.length + 2);
+  const end = rest.search(new RegExp(`^#{1,${level}} `, "m"));
+  return end === -1 ? rest : rest.slice(0, end);
+}
+
+function compare(what: string, document: string, documented: readonly string[], actual: readonly string[]): void {
+  for (const name of actual) if (!documented.includes(name)) complaints.push(`${document} lacks the ${what} ${name}`);
+  for (const name of documented)
+    if (!actual.includes(name)) complaints.push(`${document} has the ${what} ${name}: nothing else has`);
+}
+
+async function checkErrors(): Promise<void> {
+  const document = "docs/ERRORS.md";
+  const text = await read(document);
+  const sections: [string, readonly string[]][] = [
+    ["## Payments", LEDGER_CODES],
+    ["## The marketplace's", MARKETPLACE_CODES],
+    ["## Requests", ROUTE_CODES],
+    ["## The operator does not start", STARTUP_CODES],
+  ];
+  for (const [heading, codes] of sections) {
+    const documented = firstCells(section(text, heading));
+    compare("code", document, documented, codes);
+    // The order is the precedence.
+    const ordered = codes === LEDGER_CODES || codes === MARKETPLACE_CODES;
+    if (ordered && documented.join() !== codes.join())
+      complaints.push(`${document}: "${heading}" is not in the code's order`);
+  }
+  for (const [code = "", status = ""] of rows(text)) {
+    const problem = [...LEDGER_CODES, ...MARKETPLACE_CODES, ...ROUTE_CODES].find((known) => code === `\`${known}\``);
+    if (problem === undefined) continue;
+    const actual = problemJson(new Problem(problem, "")).status;
+    if (status !== String(actual)) complaints.push(`${document} has status ${status} for ${problem}: it is ${actual}`);
+  }
+  const abi = JSON.parse(await read("ethereum/RootChain.abi.json")) as { type: string; name?: string }[];
+  const errors = abi.flatMap(({ type, name }) =>
+    type === "error" && name?.startsWith("RootChain_") === true ? [name] : [],
+  );
+  compare("contract's error", document, firstCells(section(text, "## The contract reverts")), errors);
+}
+
+async function checkSettings(): Promise<void> {
+  const source = await read("operator/settings.ts");
+  const codes: readonly string[] = STARTUP_CODES;
+  const names = [...source.matchAll(/"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)"/g)].map(([, name = ""]) => name);
+  const settings = [...new Set(names)].filter((name) => !codes.includes(name));
+  const document = "docs/OPERATING.md";
+  compare("setting", document, firstCells(section(await read(document), "## Settings")), settings);
+}
+
+async function checkRoutes(): Promise<void> {
+  const folder = new URL("operator/http/routes/", ROOT);
+  const sources = await Promise.all((await readdir(folder)).map((name) => readFile(new URL(name, folder), "utf8")));
+  const routes = [...sources.join("\n").matchAll(/server\.(get|post)\(\s*"([^"]+)"/g)].map(
+    ([, method = "", path = ""]) => `${method.toUpperCase()} ${path.replaceAll(/:(\w+)/g, "{$1}")}`,
+  );
+  const document = "docs/API.md";
+  compare("route", document, firstCells(section(await read(document), "## Routes")), routes);
+}
+
+await checkErrors();
+await checkSettings();
+await checkRoutes();
+for (const complaint of complaints) console.error(complaint);
+if (complaints.length === 0) console.log("codes, settings and routes stand in the documents");
+process.exitCode = complaints.length === 0 ? 0 : 1;
