@@ -58,7 +58,10 @@ export type RootChainEvent = Place &
 /** The events the child chain depends on, in order; the contract's others are left out. */
 export function decodeLogs(logs: readonly Log[]): RootChainEvent[] {
   const events: RootChainEvent[] = [];
-  for (const log of logs) {
+  const inOrder = logs.toSorted((a, b) =>
+    a.blockNumber === b.blockNumber ? a.logIndex - b.logIndex : a.blockNumber - b.blockNumber,
+  );
+  for (const log of inOrder) {
     const parsed = rootChain.parseLog(log);
     if (parsed === null) continue;
     const place = {
@@ -70,7 +73,7 @@ export function decodeLogs(logs: readonly Log[]): RootChainEvent[] {
     const event = decodeEvent(parsed.name, parsed.args);
     if (event !== null) events.push({ ...place, ...event } as RootChainEvent);
   }
-  return events.sort((a, b) => a.ethereumBlock - b.ethereumBlock || a.logIndex - b.logIndex);
+  return events;
 }
 
 export function encodeCommit(number: number, transactionsRoot: Hex, transactionCount: number): Hex {

@@ -14,7 +14,7 @@ import { StartupError, systemCode } from "./errors.ts";
 import { EthereumLoop } from "./ethereumLoop.ts";
 import { nextHourEnd, runHours, sealNow } from "./hours.ts";
 import type { OperatorPort, Status } from "./http/ports.ts";
-import { createServer } from "./http/server.ts";
+import { createServer, type Server } from "./http/server.ts";
 import { Journal } from "./journal/journal.ts";
 import { lockFolder } from "./lock.ts";
 import { Sequencer } from "./sequencer.ts";
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
     { ledger, clock, log, onDurable: (entry) => views.apply(entry) },
     async (replay) => await openJournal(settings.dataDir, log, replay),
   );
-  const records = new SettlementRecords(join(settings.dataDir, "settlement.db"));
+  const records = openRecords(join(settings.dataDir, "settlement.db"));
   const chainSync = new ChainSync({
     ledger,
     clock,
@@ -69,10 +69,7 @@ async function main(): Promise<void> {
     return found.filter((text) => text !== null);
   };
   const port: OperatorPort = {
-    ledger,
-    views,
-    log,
-    adminToken: settings.adminToken,
+    ...{ ledger, views, log, adminToken: settings.adminToken },
     submit: async (transaction) => {
       // An exit that started while this process was down must be known before its output can be judged.
       if (!loop.synced) return { kind: "overloaded" };
@@ -84,33 +81,45 @@ async function main(): Promise<void> {
     commitNow: async () => await sealNow(hours),
   };
   const server = createServer(port);
-  await server.listen({ host: settings.host, port: settings.port }).catch((error: unknown) => {
-    const { host, port: number } = settings;
-    const message = `cannot listen on ${host}:${number} (${systemCode(error) ?? String(error)}): set another PORT or HOST`;
-    throw new StartupError("PORT_UNUSABLE", message, { host, port: number }, error);
-  });
-  log.info(
-    { address: server.addresses()[0], openBlock: ledger.openBlock.number, operator: signer.address },
-    "listening",
-  );
+  await listen(server, settings);
+  log.info({ address: server.addresses()[0], openBlock: ledger.openBlock.number, operator: signer.address }, "ready");
 
-  const abort = new AbortController();
-  const stop = (signalName: string): void => {
-    if (abort.signal.aborted) return;
-    log.info({ signal: signalName }, "stopping");
-    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
-    abort.abort();
-  };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
-
-  await Promise.all([loop.run(abort.signal), runHours(hours, abort.signal), closed(abort.signal)]);
+  const stopping = stopSignal(log);
+  await Promise.all([loop.run(stopping), runHours(hours, stopping), aborted(stopping)]);
   await server.close();
   await sequencer.close();
   records.close();
   lock.release();
   log.info("stopped");
   process.exit(0);
+}
+
+/** Aborts at Ctrl-C and at SIGTERM. */
+function stopSignal(log: Logger): AbortSignal {
+  const controller = new AbortController();
+  const stop = (name: string): void => {
+    if (controller.signal.aborted) return;
+    log.info({ signal: name }, "stopping");
+    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
+    controller.abort();
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  return controller.signal;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+async function listen(server: Server, { host, port }: Settings): Promise<void> {
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    const message = `cannot listen on ${host}:${port} (${systemCode(error) ?? String(error)}): set another PORT or HOST`;
+    throw new StartupError("PORT_UNUSABLE", message, { host, port }, error);
+  }
 }
 
 function statusOf(
@@ -145,6 +154,15 @@ async function openJournal(dataDir: string, log: Logger, replay: Parameters<type
   return journal;
 }
 
+function openRecords(path: string): SettlementRecords {
+  try {
+    return new SettlementRecords(path);
+  } catch (error) {
+    const message = `${path} cannot be used (${String(error)}): restore the folder from a copy`;
+    throw new StartupError("SETTLEMENT_DAMAGED", message, { path }, error);
+  }
+}
+
 async function openKey(key: KeySource): Promise<Signer> {
   if (key.kind === "privateKey") return keySigner(key.privateKey);
   try {
@@ -172,11 +190,6 @@ function explainEthereum(error: unknown): never {
     default:
       throw new StartupError("ETHEREUM_UNREACHABLE", `${message}: set L1_RPC_URLS to a node that runs`, context, error);
   }
-}
-
-async function closed(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 main().catch((error: unknown) => {

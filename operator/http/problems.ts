@@ -1,4 +1,9 @@
-import { LEDGER_CODES, MARKETPLACE_CODES, type ProtocolError, type PaymentCode } from "@plasma-billing/protocol/errors.ts";
+import {
+  LEDGER_CODES,
+  MARKETPLACE_CODES,
+  type ProtocolError,
+  type PaymentCode,
+} from "@plasma-billing/protocol/errors.ts";
 import type { FastifyReply } from "fastify";
 import { checksummed } from "./addresses.ts";
 
