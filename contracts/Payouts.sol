@@ -14,8 +14,8 @@ abstract contract Payouts is IRootChain, ReentrancyGuardTransient {
     uint256 private constant ETHER_PUSH_GAS = 50_000;
     /// @dev Dear tokens (rebasing, with hooks) take some 150,000 for a transfer.
     uint256 private constant TOKEN_PUSH_GAS = 250_000;
-    /// @dev A call to an account that does not exist yet, with value: 2,600 + 9,000 + 25,000; and to credit what failed
-    /// 22,100 for a slot and 2,000 for the event, with room for what a caller does around a push.
+    /// @dev A call to an account that does not exist yet, with value: 2,600 + 9,000 + 25,000; and to credit what
+    /// failed 22,100 for a slot and 2,000 for the event, with room for what a caller does around a push.
     uint256 private constant PUSH_OVERHEAD_GAS = 100_000;
 
     /// @inheritdoc IRootChain
@@ -37,8 +37,8 @@ abstract contract Payouts is IRootChain, ReentrancyGuardTransient {
         else SafeERC20.safeTransfer(IERC20(token), to, amount);
     }
 
-    /// @dev Sends, or credits what cannot be sent. Reverts when the gas left could not tell a receiver that fails from a
-    /// caller who brought too little, so nobody's push is burned by the gas of a stranger.
+    /// @dev Sends, or credits what cannot be sent. Reverts when the gas left could not tell a receiver that fails
+    /// from a caller who brought too little, so nobody's push is burned by the gas of a stranger.
     function _push(address token, address to, uint256 amount) internal {
         if (amount == 0) return;
         uint256 limit = token == ETHER ? ETHER_PUSH_GAS : TOKEN_PUSH_GAS;

@@ -10,7 +10,8 @@ import {Bonds, ExitData, IRootChain} from "../interfaces/IRootChain.sol";
 abstract contract Exits is Deposits {
     using PriorityQueue for PriorityQueue.Queue;
 
-    /// @dev Cancelled entries taken out after the last data of a call. Each brings a bounty, so none is worked off at a loss.
+    /// @dev Cancelled entries taken out after the last data of a call. Each brings a bounty, so none is worked off
+    /// at a loss.
     uint256 private constant TRAILING_ENTRIES_MAX = 16;
     uint64 private constant EXIT_PERIOD_MAX = 365 days;
 

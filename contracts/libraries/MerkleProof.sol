@@ -4,11 +4,11 @@ pragma solidity 0.8.37;
 import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 
 /// @title Proofs by index in the ordered tree of a block (docs/PROTOCOL.md, "Blocks")
-/// @dev Leaves are padded with zeros to the next power of two. OpenZeppelin's `MerkleProof` sorts the pair, so a proof of
-/// its kind says nothing about the index.
+/// @dev Leaves are padded with zeros to the next power of two. OpenZeppelin's `MerkleProof` sorts the pair, so a
+/// proof of its kind says nothing about the index.
 library MerkleProof {
-    /// @return Whether `leaf` is leaf `index` of the tree of `count` leaves with this root: true for one index, one length
-    /// of `siblings` and one order of them only.
+    /// @return Whether `leaf` is leaf `index` of the tree of `count` leaves with this root: true for one index,
+    /// one length of `siblings` and one order of them only.
     function verify(
         bytes32 root,
         bytes32 leaf,

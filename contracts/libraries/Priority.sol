@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// An exit's place in the queue of a token, smaller first: 34 bits the time it can be paid at, 30 block number, 23 index
-/// of the transaction in its block + 1 (0 for a deposit), 1 kind (0 standard, 1 in-flight), 40 exit number.
+/// An exit's place in the queue of a token, smaller first: 34 bits the time it can be paid at, 30 block number, 23
+/// index of the transaction in its block + 1 (0 for a deposit), 1 kind (0 standard, 1 in-flight), 40 exit number.
 type Priority is uint128;
 
 using {exitableAt, exitNumber, isNone} for Priority global;

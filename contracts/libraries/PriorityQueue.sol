@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {Priority} from "./Priority.sol";
 
 /// @title A 4-ary min-heap of 128-bit keys, two to a storage slot
-/// @dev Position p is one half of slot p / 2: the upper for even positions. Position 0 is the number of keys, position 1
-/// the smallest key, so both come with one read; the children of p are 4p - 2 to 4p + 1, exactly two slots. Half of a heap of
-/// whole words (OpenZeppelin's `Heap`) is what it costs.
+/// @dev Position p is one half of slot p / 2: the upper for even positions. Position 0 is the number of keys,
+/// position 1 the smallest key, so both come with one read; the children of p are 4p - 2 to 4p + 1, exactly two
+/// slots. Half of a heap of whole words (OpenZeppelin's `Heap`) is what it costs.
 library PriorityQueue {
     struct Queue {
         uint256[2 ** 41] slots;
@@ -54,7 +54,8 @@ library PriorityQueue {
         _set(queue, position, key);
     }
 
-    /// @return child Position of the smallest of at most four children; its key is the largest number when there is none.
+    /// @return child Position of the smallest of at most four children; its key is the largest number when there
+    /// is none.
     function _smallestChild(
         Queue storage queue,
         uint256 position,

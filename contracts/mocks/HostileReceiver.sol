@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice Misbehaves in the way it is told to when ether reaches it, and does what it is told to otherwise. Its code is put
-/// at an exiting owner's address by the tests, as delegation (EIP-7702) can.
+/// @notice Misbehaves in the way it is told to when ether reaches it, and does what it is told to otherwise. Its
+/// code is put at an exiting owner's address by the tests, as delegation (EIP-7702) can.
 contract HostileReceiver {
     enum Mood {
         Well,

@@ -13,8 +13,8 @@ struct FuzzSelector {
     bytes4[] selectors;
 }
 
-/// Invariants of docs/PROTOCOL.md, by number, over whatever sequence of calls the runner makes of the handler's. What can
-/// be seen only in the moment (order of payments, refusals) the handler checks itself: it must never revert.
+/// Invariants of docs/PROTOCOL.md, by number, over whatever sequence of calls the runner makes of the handler's.
+/// What can be seen only in the moment (order of payments, refusals) the handler checks itself: it must never revert.
 /// hardhat-config: invariant.runs = 16
 /// hardhat-config: invariant.depth = 150
 /// hardhat-config: invariant.failOnRevert = true
