@@ -247,12 +247,12 @@ for (const [name, startNode, killed] of journeys) {
     });
 
     it("ends at Ctrl-C within seconds, and starts again with everything it had", async () => {
-      const before = (await operator.get(`/v1/accounts/${  alice.address}`)).body;
+      const before = (await operator.get(`/v1/accounts/${alice.address}`)).body;
       const asked = Date.now();
       expect(await operator.interrupt()).to.equal(0);
       expect(Date.now() - asked).to.be.below(5_000);
       operator = await startOperator(settings);
-      expect((await operator.get(`/v1/accounts/${  alice.address}`)).body).to.deep.equal(before);
+      expect((await operator.get(`/v1/accounts/${alice.address}`)).body).to.deep.equal(before);
     });
   });
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import { PURPOSES, namesFile, type Purpose, type SignedTransaction } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 
@@ -7,9 +7,7 @@ export const CONTRACT: Address = "0xb10e2d527612073b26eecdfd717e6a320cf44b4a";
 export const DOMAIN = { chainId: 31_337n, verifyingContract: CONTRACT };
 
 const bytes = (length: number): fc.Arbitrary<Hex> =>
-  fc
-    .uint8Array({ minLength: length, maxLength: length })
-    .map((array) => `0x${Buffer.from(array).toString("hex")}`);
+  fc.uint8Array({ minLength: length, maxLength: length }).map((array) => toHex(array));
 export const bytes32 = bytes(32);
 export const address = bytes(20);
 export const uint256 = fc.bigInt({ min: 0n, max: 2n ** 256n - 1n });
@@ -26,7 +24,7 @@ export const anyTransaction: fc.Arbitrary<SignedTransaction> = fc
   })
   .map((transaction) => ({
     ...transaction,
-    fileHash: namesFile(transaction.purpose) ? transaction.fileHash : (`0x${"00".repeat(32)}`),
+    fileHash: namesFile(transaction.purpose) ? transaction.fileHash : `0x${"00".repeat(32)}`,
   }));
 
 /** 20 bytes made of a small number. */

@@ -1,0 +1,212 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import fc from "fast-check";
+import { StartupError } from "../../operator/errors.ts";
+import { Journal } from "../../operator/journal/journal.ts";
+
+const FILE_HEADER_BYTES = 16;
+
+describe("the journal", () => {
+  let dataDir: string;
+  let path: string;
+  let watermark: string;
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), "plasma-journal-"));
+    path = join(dataDir, "journal.log");
+    watermark = join(dataDir, "journal.durable");
+  });
+  afterEach(async () => await rm(dataDir, { recursive: true, force: true }));
+
+  /** Opens, reads everything and closes. */
+  const read = async (): Promise<{ lines: string[]; torn: { offset: number; bytes: number } | null; next: number }> => {
+    const lines: string[] = [];
+    const { journal, torn } = await Journal.open(dataDir, (group) => {
+      expect(group.firstPosition).to.equal(lines.length + 1);
+      lines.push(...group.lines);
+    });
+    const next = journal.nextPosition;
+    await journal.close();
+    return { lines, torn, next };
+  };
+  const write = async (...groups: string[][]): Promise<number[]> => {
+    const { journal } = await Journal.open(dataDir, () => undefined);
+    const ends: number[] = [];
+    for (const group of groups) {
+      await journal.append(group);
+      ends.push((await stat(path)).size);
+    }
+    await journal.close();
+    return ends;
+  };
+  const refusal = async (): Promise<StartupError> => {
+    const error = await read().catch((caught: unknown) => caught);
+    expect(error).to.be.instanceOf(StartupError);
+    return error as StartupError;
+  };
+
+  it("gives back what was written, group by group, over any number of openings", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.array(fc.array(fc.string({ unit: "grapheme" }), { minLength: 1, maxLength: 5 }), { maxLength: 4 }),
+          {
+            maxLength: 4,
+          },
+        ),
+        async (openings) => {
+          await rm(path, { force: true });
+          await rm(watermark, { force: true });
+          const lined = openings.map((groups) => groups.map((group) => group.map((line) => JSON.stringify(line))));
+          for (const groups of lined) await write(...groups);
+          const { lines, torn, next } = await read();
+          expect(lines).to.deep.equal(lined.flat(2));
+          expect(torn).to.equal(null);
+          expect(next).to.equal(lines.length + 1);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it("cut anywhere in its last group, as a crash may leave it, it ends with the group before", async () => {
+    const [, kept, end] = await write(["a"], ["b", "c"], ["d", "e", "f"]);
+    const bytes = await readFile(path);
+    for (let cut = kept! + 1; cut < end!; cut++) {
+      await writeFile(path, bytes.subarray(0, cut));
+      // The group was never known to be on the disk: nobody was told of it.
+      await rm(watermark);
+      const { lines, torn } = await read();
+      expect(lines).to.deep.equal(["a", "b", "c"]);
+      expect(torn).to.deep.equal({ offset: kept, bytes: cut - kept! });
+      expect((await stat(path)).size).to.equal(kept);
+    }
+  });
+
+  it("with zeros or garbage where the last group was being written, it ends with the group before", async () => {
+    const [kept, end] = await write(["a", "b"], ["c"]);
+    const bytes = await readFile(path);
+    const tails = [Buffer.alloc(end! - kept!), Buffer.from("garbage, and more of it"), Buffer.alloc(5000, 0xff)];
+    for (const tail of tails) {
+      await writeFile(path, Buffer.concat([bytes.subarray(0, kept), tail]));
+      await rm(watermark);
+      expect((await read()).lines).to.deep.equal(["a", "b"]);
+    }
+    // And goes on from there.
+    await write(["again"]);
+    expect((await read()).lines).to.deep.equal(["a", "b", "again"]);
+  });
+
+  it("a flipped bit anywhere is refused, naming file and offset", async () => {
+    const ends = [FILE_HEADER_BYTES, ...(await write(["first group"], ["second", "group"], ["third"]))];
+    const bytes = await readFile(path);
+    for (let at = 0; at < bytes.length; at++) {
+      const broken = Buffer.from(bytes);
+      broken[at]! ^= 1 << (at % 8);
+      await writeFile(path, broken);
+      const error = await refusal();
+      const offset = at < FILE_HEADER_BYTES ? 0 : ends.findLast((end) => end <= at)!;
+      expect(error.code, `byte ${at}`).to.equal("JOURNAL_DAMAGED");
+      expect(error.context, `byte ${at}`).to.deep.equal({ path, offset });
+      expect(error.message).to.contain(`${path} is damaged at byte ${offset}`);
+    }
+  });
+
+  it("a group missing in the middle, or at the end where it was on the disk, is refused", async () => {
+    const [first, second, third] = await write(["a"], ["b"], ["c"]);
+    const bytes = await readFile(path);
+    await writeFile(path, Buffer.concat([bytes.subarray(0, first), bytes.subarray(second)]));
+    expect((await refusal()).context["offset"]).to.equal(first);
+    await writeFile(path, bytes.subarray(0, second));
+    expect((await refusal()).context["offset"]).to.equal(second);
+    await writeFile(path, bytes.subarray(0, third! - 1));
+    expect((await refusal()).context["offset"]).to.equal(second);
+    await writeFile(path, Buffer.concat([bytes.subarray(0, first), Buffer.alloc(10), bytes.subarray(first)]));
+    expect((await refusal()).context["offset"]).to.equal(first);
+  });
+
+  it("damage before a whole group is refused also when nothing else tells that it was on the disk", async () => {
+    const [first] = await write(["a"], ["b"], ["c"]);
+    const bytes = await readFile(path);
+    bytes[first! + 3]! ^= 1;
+    await writeFile(path, bytes);
+    await rm(watermark);
+    expect((await refusal()).context["offset"]).to.equal(first);
+  });
+
+  it("another version is refused with what to do, another kind of file as damaged", async () => {
+    await write(["a"]);
+    const bytes = await readFile(path);
+    const { crc32 } = await import("node:zlib");
+    bytes.writeUInt32LE(2, 8);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, 12)), 12);
+    await writeFile(path, bytes);
+    const error = await refusal();
+    expect(error.code).to.equal("JOURNAL_VERSION");
+    expect(error.message).to.contain("run the operator that wrote it");
+    await writeFile(path, "a text of somebody's, long enough\n");
+    expect((await refusal()).code).to.equal("JOURNAL_DAMAGED");
+  });
+
+  it("a write that fails leaves nothing behind, and can be tried again", async () => {
+    const { journal } = await Journal.open(dataDir, () => undefined);
+    await journal.append(["a"]);
+    const { size } = await stat(path);
+    const file = (journal as unknown as { file: { write: unknown; datasync: () => Promise<void> } }).file;
+    const { write: real } = file;
+    let bytesLeft = 7;
+    file.write = async (buffer: Buffer, offset: number, length: number, position: number) => {
+      if (bytesLeft === 0) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+      const part = Math.min(length, bytesLeft);
+      bytesLeft -= part;
+      return await (real as (...args: unknown[]) => Promise<unknown>).call(file, buffer, offset, part, position);
+    };
+    const error = await journal.append(["b", "c"]).catch((caught: unknown) => caught);
+    expect((error as { code: string }).code).to.equal("ENOSPC");
+    expect((await stat(path)).size).to.equal(size);
+    file.write = real;
+    await journal.append(["b", "c"]);
+    await journal.close();
+    expect((await read()).lines).to.deep.equal(["a", "b", "c"]);
+  });
+
+  it("INV-11: what a process was told is on the disk is there after kill -9, whenever it comes", async function () {
+    this.timeout(60_000);
+    const script = `
+      import { Journal } from ${JSON.stringify(new URL("../../operator/journal/journal.ts", import.meta.url).href)};
+      const { journal } = await Journal.open(${JSON.stringify(dataDir)}, () => undefined);
+      for (;;) {
+        const first = journal.nextPosition;
+        const lines = Array.from({ length: 1 + (first % 7) }, (_, i) => JSON.stringify({ position: first + i, filler: "x".repeat(300) }));
+        await journal.append(lines);
+        process.stdout.write((first + lines.length - 1) + "\\n");
+      }`;
+    let known = 0;
+    for (let round = 0; round < 8; round++) {
+      const child = spawn(process.execPath, ["--no-warnings", "--input-type=module", "-e", script], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      let told = "";
+      child.stdout.on("data", (chunk: Buffer) => (told += chunk.toString()));
+      await once(child.stdout, "data");
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 60));
+      child.kill("SIGKILL");
+      await once(child, "close");
+      known = Number(told.slice(0, told.lastIndexOf("\n")).split("\n").at(-1));
+      const { lines } = await read();
+      expect(lines.length).to.be.at.least(known);
+      for (const [index, line] of lines.entries()) expect(JSON.parse(line).position).to.equal(index + 1);
+    }
+    expect(known).to.be.above(8);
+  });
+
+  it("an empty file, as a crash at the very start leaves it, is begun anew", async () => {
+    await writeFile(path, "");
+    expect((await read()).lines).to.deep.equal([]);
+    await truncate(path, 5);
+    expect((await read()).lines).to.deep.equal([]);
+  });
+});
