@@ -2,7 +2,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 const SOURCES = ["protocol/**/*.ts", "ethereum/**/*.ts", "operator/**/*.ts"];
-const TESTS = ["test/**/*.ts"];
+const TESTS = ["test/**/*.ts", "bench/**/*.ts"];
 
 export default defineConfig(
   { ignores: ["artifacts/", "cache/", "coverage/", "data/", "types/"] },

@@ -1,9 +1,4 @@
-import {
-  LEDGER_CODES,
-  MARKETPLACE_CODES,
-  type ProtocolError,
-  type PaymentCode,
-} from "@plasma-billing/protocol/errors.ts";
+import { type ProtocolError, type PaymentCode } from "@plasma-billing/protocol/errors.ts";
 import type { FastifyReply } from "fastify";
 import { checksummed } from "./addresses.ts";
 
@@ -18,7 +13,6 @@ export const ROUTE_CODES = [
   "INTERNAL",
 ] as const;
 export type ProblemCode = PaymentCode | (typeof ROUTE_CODES)[number];
-export const PROBLEM_CODES: readonly ProblemCode[] = [...LEDGER_CODES, ...MARKETPLACE_CODES, ...ROUTE_CODES];
 
 const STATUS: Partial<Record<ProblemCode, number>> = {
   MALFORMED: 400,

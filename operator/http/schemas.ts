@@ -3,11 +3,11 @@ import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { Type, type TObject, type TProperties } from "typebox";
 import { Problem } from "./problems.ts";
 
-export const LIMIT_MAX = 1000;
+const LIMIT_MAX = 1000;
 const LIMIT_DEFAULT = 50;
 
 /** An object that has these fields and no others: unknown ones are refused. */
-export function strict<T extends TProperties>(properties: T): TObject<T> {
+function strict<T extends TProperties>(properties: T): TObject<T> {
   return Type.Object(properties, { additionalProperties: false });
 }
 

@@ -1,7 +1,7 @@
 import type { Attempt } from "./records.ts";
 
 /** Ethereum blocks an attempt may wait before it is replaced by a dearer one. */
-export const REPLACE_AFTER_BLOCKS = 3;
+const REPLACE_AFTER_BLOCKS = 3;
 /** Nodes take a replacement when both fees are up by a tenth; an eighth leaves no doubt about rounding. */
 const REPLACEMENT_NUMERATOR = 9n;
 const REPLACEMENT_DENOMINATOR = 8n;

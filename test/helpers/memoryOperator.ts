@@ -15,8 +15,8 @@ import { verifyPayment } from "../../operator/verify.ts";
 import { Views } from "../../operator/views.ts";
 import { devKey, ETHER, ZERO_HASH } from "./chain.ts";
 
-export const CONTRACT = `0x${"c0".repeat(20)}`;
-export const CHAIN_ID = 31_337n;
+const CONTRACT = `0x${"c0".repeat(20)}`;
+const CHAIN_ID = 31_337n;
 /** Time of the first entry; every later one is a second after the one before. */
 export const START_MS = 1_800_000_000_000;
 export const SPENDERS = [2, 3, 4].map((index) => new Wallet(devKey(index)));
@@ -249,11 +249,6 @@ export class MemoryOperator {
     }
     return items;
   }
-}
-
-/** A payment as the journal takes it, whoever signed. */
-export function paymentEntry(payment: SignedJson, acceptedAt: number): Entry {
-  return { type: "payment", transaction: decodeTransaction(payment.json), hash: payment.hash as Hex, acceptedAt };
 }
 
 function bytes32(value: bigint, kind: string): Hex {
