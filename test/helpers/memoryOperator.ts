@@ -4,7 +4,7 @@ import type { CommitEntry, Entry, ExitEntry } from "@plasma-billing/protocol/ent
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { depositHash, outputId, PURPOSES, type OutputId, type Purpose } from "@plasma-billing/protocol/transaction.ts";
-import { decodeTransaction, type TransactionJson } from "@plasma-billing/protocol/transactionJson.ts";
+import type { TransactionJson } from "@plasma-billing/protocol/transactionJson.ts";
 import { TYPES, type Address } from "@plasma-billing/protocol/typedData.ts";
 import type { PendingDeposit } from "../../operator/chainSync.ts";
 import type { OperatorPort } from "../../operator/http/ports.ts";
