@@ -1,0 +1,52 @@
+import { expect } from "chai";
+import { pino } from "pino";
+import type { Clock } from "../../operator/clock.ts";
+import { nextHourEnd, runHours, type HoursOptions } from "../../operator/hours.ts";
+
+const HOUR_MS = 3_600_000;
+
+describe("hours", () => {
+  it("end on the clock's whole hours, the next one strictly later", () => {
+    expect(nextHourEnd(0, 3600)).to.equal(HOUR_MS);
+    expect(nextHourEnd(HOUR_MS - 1, 3600)).to.equal(HOUR_MS);
+    expect(nextHourEnd(HOUR_MS, 3600)).to.equal(2 * HOUR_MS);
+    expect(nextHourEnd(1_234, 1)).to.equal(2_000);
+  });
+
+  /** Runs hours on a clock of the test's from `start` until `end`, and tells when blocks were sealed. */
+  const sealedAt = async (start: number, end: number, acceptedAt: number | null): Promise<number[]> => {
+    let now = start;
+    const sealed: number[] = [];
+    const controller = new AbortController();
+    const clock: Clock = {
+      now: () => now,
+      sleep: async (ms) => {
+        now += ms;
+        if (now > end) controller.abort();
+      },
+    };
+    const payments = acceptedAt === null ? [] : [{ acceptedAt }];
+    const seal = async (): Promise<number> => sealed.push(now);
+    const sequencer = { ledger: { openBlock: { number: 1 }, block: () => undefined }, seal };
+    const options = {
+      sequencer,
+      views: { blockPayments: () => payments },
+      clock,
+      intervalSeconds: 3600,
+      log: pino({ level: "silent" }),
+      onSealed: () => undefined,
+    } as unknown as HoursOptions;
+    await runHours(options, controller.signal);
+    return sealed;
+  };
+
+  it("seal at each end", async () => {
+    expect(await sealedAt(HOUR_MS / 2, 3.5 * HOUR_MS, null)).to.deep.equal([HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS]);
+  });
+
+  it("seal at once what belongs to an hour that ended while nobody was there, and nothing else", async () => {
+    const [late] = await sealedAt(2.25 * HOUR_MS, 2.9 * HOUR_MS, 1.9 * HOUR_MS);
+    expect(late).to.equal(2.25 * HOUR_MS);
+    expect(await sealedAt(2.25 * HOUR_MS, 2.9 * HOUR_MS, 2.1 * HOUR_MS)).to.deep.equal([]);
+  });
+});
