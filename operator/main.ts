@@ -26,6 +26,7 @@ import { Views } from "./views.ts";
 
 /** After Ctrl-C everything taken is written; what hangs longer than this is left behind. */
 const SHUTDOWN_MS = 4_000;
+const LOOPS_END_MS = 1_000;
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
 
@@ -85,8 +86,11 @@ async function main(): Promise<void> {
   log.info({ address: server.addresses()[0], openBlock: ledger.openBlock.number, operator: signer.address }, "ready");
 
   const stopping = stopSignal(log);
-  await Promise.all([loop.run(stopping), runHours(hours, stopping), aborted(stopping)]);
+  const loops = Promise.all([loop.run(stopping), runHours(hours, stopping), aborted(stopping)]);
+  await Promise.race([loops, aborted(stopping)]);
   await server.close();
+  // A node that hangs does not hold up the end: what it would have answered is asked again at the next start.
+  await Promise.race([loops, clock.sleep(LOOPS_END_MS)]);
   await sequencer.close();
   records.close();
   lock.release();

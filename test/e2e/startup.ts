@@ -135,6 +135,19 @@ describe("the operator says in one line why it does not start, and what to do", 
     expect(line).to.not.contain("guess");
   });
 
+  it("and ends at Ctrl-C within seconds though its node hangs", async () => {
+    const operator = await startOperator({ ...good, ETHEREUM_POLL_MS: "50" });
+    node.pause();
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const asked = Date.now();
+      expect(await operator.interrupt(), operator.output()).to.equal(0);
+      expect(Date.now() - asked).to.be.below(4_000);
+    } finally {
+      node.resume();
+    }
+  });
+
   it("a journal with a flipped bit, naming file and offset", async () => {
     await (await startOperator(good)).interrupt();
     const path = join(dataDir, "journal.log");
