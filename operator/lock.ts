@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StartupError, systemCode } from "./errors.ts";
 
@@ -17,14 +17,19 @@ export interface FolderLock {
 export function lockFolder(dataDir: string): FolderLock {
   let database: DatabaseSync | undefined;
   try {
-    mkdirSync(dataDir, { recursive: true });
+    makeFolder(resolve(dataDir));
     database = new DatabaseSync(join(dataDir, "lock.db"));
     // Written once, so that a folder that cannot be written to is found here and not at the first payment.
     database.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (by_pid INTEGER)");
     database.exec(`DELETE FROM held; INSERT INTO held VALUES (${process.pid}); COMMIT; BEGIN EXCLUSIVE`);
   } catch (error) {
     database?.close();
-    if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) {
+    if (
+      error instanceof Error &&
+      "errcode" in error &&
+      typeof error.errcode === "number" &&
+      (error.errcode & 0xff) === SQLITE_BUSY
+    ) {
       const message = `${dataDir} is in use by another operator: stop that one, or set another DATA_DIR`;
       throw new StartupError("DATA_DIR_IN_USE", message, { dataDir }, error);
     }
@@ -36,7 +41,29 @@ export function lockFolder(dataDir: string): FolderLock {
 
 /** The folder cannot be made, read or written. */
 export function unusable(dataDir: string, error: unknown): StartupError {
-  const reason = systemCode(error) ?? String(error);
+  const code = systemCode(error);
+  // SQLite has one code for everything, and says in words what it is.
+  const reason =
+    code !== "ERR_SQLITE_ERROR" && code !== null ? code : error instanceof Error ? error.message : String(error);
   const message = `cannot write to ${dataDir} (${reason}): set DATA_DIR to a folder this user can write to`;
   return new StartupError("DATA_DIR_UNUSABLE", message, { dataDir }, error);
+}
+
+/** Puts a folder's list of names on the disk: without it a power cut may take away a new file, however well synced. */
+export function syncFolder(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function makeFolder(path: string): void {
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; ; made = dirname(made)) {
+    syncFolder(dirname(made));
+    if (made === first) return;
+  }
 }

@@ -7,12 +7,13 @@ import type { TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Logger } from "pino";
 import type { Clock } from "./clock.ts";
 import { StartupError, systemCode } from "./errors.ts";
-import type { Group, Journal } from "./journal/journal.ts";
+import type { Group } from "./journal/groups.ts";
+import type { Journal } from "./journal/journal.ts";
 
 /** Answers awaited at once; beyond it new payments are refused rather than kept in memory. */
 export const WAITING_MAX = 50_000;
-/** Characters of entries gathered into one group; far below what the journal takes. */
-const GROUP_CHARACTERS_MAX = 8 * 1024 * 1024;
+/** Characters of entries in one group, far below what the journal takes; with one group full, new payments are refused. */
+export const GROUP_CHARACTERS_MAX = 8 * 1024 * 1024;
 const RETRY_MS = 500;
 
 /** What a payment came to. `repeated`: this is the answer it got the first time. */
@@ -44,6 +45,8 @@ export class Sequencer {
   private readonly log: Logger;
   private readonly onDurable: DurableListener;
   private forming: Forming = newGroup();
+  /** Groups behind the one being written that take no more: one by payments, further ones only by a large record. */
+  private readonly full: Forming[] = [];
   private writing: Forming | null = null;
   private position: number;
   private waiting = 0;
@@ -90,7 +93,7 @@ export class Sequencer {
   /** Judges a payment; the same hash again gets the first answer, whatever its signatures. */
   async submit(payment: VerifiedPayment): Promise<SubmitResult> {
     if (this.closing || this.journalFailing || this.waiting >= WAITING_MAX) return { kind: "overloaded" };
-    if (this.forming.characters >= GROUP_CHARACTERS_MAX) return { kind: "overloaded" };
+    if (this.full.length > 0) return { kind: "overloaded" };
     const result = this.decide(payment);
     this.waiting++;
     try {
@@ -101,7 +104,10 @@ export class Sequencer {
     return result;
   }
 
-  /** Takes entries from the operator's other parts, all in one group; resolves when they are on the disk. */
+  /**
+   * Takes entries from the operator's other parts, in their order; resolves when all are on the disk. After a crash some of
+   * them may be there without those behind them.
+   */
   async record(entries: readonly Entry[]): Promise<void> {
     for (const entry of entries) this.add(entry);
     await this.durable();
@@ -145,6 +151,10 @@ export class Sequencer {
     if (this.closing) throw new InvariantError("the sequencer is closed", { type: entry.type });
     const line = encodeEntry(entry);
     this.ledger.apply(entry);
+    if (this.forming.entries.length > 0 && this.forming.characters + line.length > GROUP_CHARACTERS_MAX) {
+      this.full.push(this.forming);
+      this.forming = newGroup();
+    }
     this.forming.lines.push(line);
     this.forming.entries.push(entry);
     this.forming.characters += line.length;
@@ -163,8 +173,8 @@ export class Sequencer {
 
   private async write(): Promise<void> {
     while (this.forming.entries.length > 0) {
-      const group = (this.writing = this.forming);
-      this.forming = newGroup();
+      const group = (this.writing = this.full.shift() ?? this.forming);
+      if (group === this.forming) this.forming = newGroup();
       await this.persist(group);
       for (const entry of group.entries) this.onDurable(entry, this.position++);
       group.resolve();

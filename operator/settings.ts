@@ -27,6 +27,8 @@ export interface Settings {
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 const ADMIN_TOKEN_CHARACTERS_MIN = 16;
 const YEAR_SECONDS = 31_536_000;
+/** Private keys are the numbers from 1 below the order of secp256k1's group. */
+const CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 
 /**
  * Reads the settings from environment variables; an empty one counts as not set.
@@ -95,7 +97,7 @@ function readKey(get: (name: string) => string | null, wrong: string[]): KeySour
   if (privateKey !== null && (path !== null || passwordFile !== null)) {
     wrong.push("OPERATOR_PRIVATE_KEY and OPERATOR_KEYSTORE are both set: choose one");
   } else if (privateKey !== null) {
-    if (!/^0x[0-9a-fA-F]{64}$/.test(privateKey)) wrong.push("OPERATOR_PRIVATE_KEY must be 0x and 64 hex digits");
+    if (!isPrivateKey(privateKey)) wrong.push("OPERATOR_PRIVATE_KEY must be a private key: 0x and 64 hex digits");
   } else if (path === null && passwordFile === null) {
     wrong.push("OPERATOR_PRIVATE_KEY, or OPERATOR_KEYSTORE with OPERATOR_KEYSTORE_PASSWORD_FILE, is missing");
   } else if (path === null || passwordFile === null) {
@@ -104,6 +106,10 @@ function readKey(get: (name: string) => string | null, wrong: string[]): KeySour
     return { kind: "keystore", path, passwordFile };
   }
   return { kind: "privateKey", privateKey: privateKey as Hex };
+}
+
+function isPrivateKey(text: string): boolean {
+  return /^0x[0-9a-fA-F]{64}$/.test(text) && BigInt(text) > 0n && BigInt(text) < CURVE_ORDER;
 }
 
 function parseInteger(text: string, min: number, max: number): number | null {

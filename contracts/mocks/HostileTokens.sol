@@ -112,9 +112,4 @@ contract VanishingToken is TestToken {
     function vanish(address account, uint256 amount) external {
         _burn(account, amount);
     }
-
-    /// @notice Its permits always fail.
-    function permit(address, address, uint256, uint256, uint8, bytes32, bytes32) public pure override {
-        revert("no permits");
-    }
 }

@@ -3,16 +3,10 @@ pragma solidity 0.8.37;
 
 import {BlockHeader, Deposit, Transaction} from "../interfaces/IRootChain.sol";
 import {MerkleProof} from "../libraries/MerkleProof.sol";
-import {Priority} from "../libraries/Priority.sol";
-import {PriorityQueue} from "../libraries/PriorityQueue.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 
-/// @notice The pure libraries, callable: for the vectors, and for properties against naive models.
+/// @notice The pure libraries, callable: for the vectors and what TypeScript computes.
 contract ProtocolHarness {
-    using PriorityQueue for PriorityQueue.Queue;
-
-    PriorityQueue.Queue private _queue;
-
     function transactionStructHash(Transaction calldata transaction) external pure returns (bytes32) {
         return TypedData.structHash(transaction);
     }
@@ -41,18 +35,5 @@ contract ProtocolHarness {
         bytes32[] calldata siblings
     ) external pure returns (bool) {
         return MerkleProof.verify(root, leaf, index, count, siblings);
-    }
-
-    function push(uint128 priority) external {
-        _queue.push(Priority.wrap(priority));
-    }
-
-    function pop() external returns (uint128 first) {
-        first = Priority.unwrap(_queue.first());
-        _queue.pop();
-    }
-
-    function length() external view returns (uint256) {
-        return _queue.length();
     }
 }

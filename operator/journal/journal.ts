@@ -1,23 +1,23 @@
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { crc32 } from "node:zlib";
-import { StartupError } from "../errors.ts";
-import { unusable } from "../lock.ts";
-
-export const JOURNAL_VERSION = 1;
-/** No group is larger: what claims to be is damage. */
-export const GROUP_BYTES_MAX = 64 * 1024 * 1024;
-const MAGIC = Buffer.from("PLASMAJ\n");
-const FILE_HEADER_BYTES = 16;
-const GROUP_HEADER_BYTES = 24;
-const WATERMARK_BYTES = 12;
-
-export interface Group {
-  /** Position of its first entry; entries are counted from 1. */
-  firstPosition: number;
-  lines: string[];
-}
+import { join } from "node:path";
+import { StartupError, systemCode } from "../errors.ts";
+import { syncFolder, unusable } from "../lock.ts";
+import {
+  FILE_HEADER_BYTES,
+  GROUP_BYTES_MAX,
+  GROUP_HEADER_BYTES,
+  JOURNAL_VERSION,
+  WATERMARK_BYTES,
+  decodeFileHeader,
+  decodeGroup,
+  decodeWatermark,
+  encodeFileHeader,
+  encodeGroup,
+  encodeWatermark,
+  isTorn,
+  type Group,
+} from "./groups.ts";
 
 /** How many bytes at the end were no whole group, and were cut. */
 export interface TornTail {
@@ -48,25 +48,25 @@ export class Journal {
     replay: (group: Group) => void,
   ): Promise<{ journal: Journal; torn: TornTail | null }> {
     const path = join(dataDir, "journal.log");
-    let file: FileHandle;
-    let watermark: FileHandle;
+    let file: FileHandle | null = null;
+    let watermark: FileHandle | null = null;
     try {
       file = await openOrCreate(path);
       watermark = await openOrCreate(join(dataDir, "journal.durable"));
-      syncFolder(dirname(path));
-    } catch (error) {
-      throw unusable(dataDir, error);
-    }
-    const { size } = await file.stat();
-    if (size < FILE_HEADER_BYTES) await writeFileHeader(file, path);
-    else await checkFileHeader(file, path);
-    const read = readGroups(path, Math.max(size, FILE_HEADER_BYTES), readWatermark(dataDir), replay);
-    const torn = read.end < size ? { offset: read.end, bytes: size - read.end } : null;
-    if (torn !== null) {
-      await file.truncate(read.end);
+      syncFolder(dataDir);
+      const { end, position, torn } = await readFile(file, path, await readWatermark(watermark), replay);
+      // A process that was killed may have left groups that were written but never reached the disk. From here on they are
+      // answered from, so they must be on it.
+      if (torn !== null) await file.truncate(end);
       await file.datasync();
+      await writeAll(watermark, encodeWatermark(end), 0);
+      await watermark.datasync();
+      return { journal: new Journal(file, watermark, end, position), torn };
+    } catch (error) {
+      await file?.close();
+      await watermark?.close();
+      throw error instanceof Error && "syscall" in error ? unusable(dataDir, error) : error;
     }
-    return { journal: new Journal(file, watermark, read.end, read.position), torn };
   }
 
   /** Position the next entry gets. */
@@ -101,36 +101,29 @@ export class Journal {
   }
 }
 
-function encodeGroup(firstPosition: number, lines: readonly string[]): Buffer {
-  const payload = Buffer.from(lines.join("\n"));
-  if (payload.length > GROUP_BYTES_MAX) throw new RangeError(`a group of ${payload.length} bytes`);
-  const group = Buffer.alloc(GROUP_HEADER_BYTES + payload.length);
-  group.writeUInt32LE(payload.length, 0);
-  group.writeUInt32LE(lines.length, 4);
-  group.writeBigUInt64LE(BigInt(firstPosition), 8);
-  group.writeUInt32LE(crc32(payload), 16);
-  group.writeUInt32LE(crc32(group.subarray(0, 20)), 20);
-  payload.copy(group, GROUP_HEADER_BYTES);
-  return group;
-}
-
-/** The group that begins at `offset` of the bytes, or null where no whole one does. */
-function decodeGroup(bytes: Buffer, offset: number): (Group & { bytes: number }) | null {
-  if (offset + GROUP_HEADER_BYTES > bytes.length) return null;
-  const header = bytes.subarray(offset, offset + GROUP_HEADER_BYTES);
-  if (crc32(header.subarray(0, 20)) !== header.readUInt32LE(20)) return null;
-  const length = header.readUInt32LE(0);
-  if (length > GROUP_BYTES_MAX || offset + GROUP_HEADER_BYTES + length > bytes.length) return null;
-  const payload = bytes.subarray(offset + GROUP_HEADER_BYTES, offset + GROUP_HEADER_BYTES + length);
-  if (crc32(payload) !== header.readUInt32LE(16)) return null;
-  const lines = payload.toString().split("\n");
-  if (lines.length !== header.readUInt32LE(4)) return null;
-  return { firstPosition: Number(header.readBigUInt64LE(8)), lines, bytes: GROUP_HEADER_BYTES + length };
+/** Reads the whole file, or begins a new one. Changes nothing in a file it refuses. */
+async function readFile(
+  file: FileHandle,
+  path: string,
+  durableEnd: number,
+  replay: (group: Group) => void,
+): Promise<{ end: number; position: number; torn: TornTail | null }> {
+  const { size } = await file.stat();
+  if (size < FILE_HEADER_BYTES) {
+    // A crash at the very start; but not when groups were known to be there.
+    if (durableEnd > FILE_HEADER_BYTES) throw damaged(path, size);
+    await writeAll(file, encodeFileHeader(), 0);
+    await file.sync();
+  } else {
+    await checkFileHeader(file, path);
+  }
+  const { end, position } = readGroups(path, Math.max(size, FILE_HEADER_BYTES), durableEnd, replay);
+  return { end, position, torn: end < size ? { offset: end, bytes: size - end } : null };
 }
 
 /**
  * Reads group after group. What follows the last whole group is torn, and cut, only if it was never known as durable and
- * no whole group comes after it; else the file is damaged.
+ * looks like an unfinished write; else the file is damaged.
  */
 function readGroups(
   path: string,
@@ -145,7 +138,8 @@ function readGroups(
     let window: Buffer = Buffer.alloc(0);
     let windowStart = end;
     const fill = (): void => {
-      window = readRange(descriptor, end, Math.min(size, end + GROUP_HEADER_BYTES + GROUP_BYTES_MAX));
+      // One byte more than a group can have: a tail of that size is not torn.
+      window = readRange(descriptor, end, Math.min(size, end + GROUP_HEADER_BYTES + GROUP_BYTES_MAX + 1));
       windowStart = end;
     };
     while (end < size) {
@@ -155,7 +149,7 @@ function readGroups(
         group = decodeGroup(window, 0);
       }
       if (group === null) {
-        if (end < durableEnd || holdsGroup(window)) throw damaged(path, end);
+        if (end < durableEnd || !isTorn(window, end, position)) throw damaged(path, end);
         break;
       }
       if (group.firstPosition !== position) throw damaged(path, end);
@@ -168,13 +162,6 @@ function readGroups(
   } finally {
     closeSync(descriptor);
   }
-}
-
-function holdsGroup(window: Buffer): boolean {
-  for (let offset = 1; offset + GROUP_HEADER_BYTES <= window.length; offset++) {
-    if (decodeGroup(window, offset) !== null) return true;
-  }
-  return false;
 }
 
 function readRange(descriptor: number, start: number, end: number): Buffer {
@@ -193,62 +180,29 @@ function damaged(path: string, offset: number): StartupError {
   return new StartupError("JOURNAL_DAMAGED", message, { path, offset });
 }
 
-async function writeFileHeader(file: FileHandle, path: string): Promise<void> {
-  const header = Buffer.alloc(FILE_HEADER_BYTES);
-  MAGIC.copy(header);
-  header.writeUInt32LE(JOURNAL_VERSION, 8);
-  header.writeUInt32LE(crc32(header.subarray(0, 12)), 12);
-  try {
-    await writeAll(file, header, 0);
-    await file.sync();
-  } catch (error) {
-    throw unusable(dirname(path), error);
-  }
-}
-
 async function checkFileHeader(file: FileHandle, path: string): Promise<void> {
   const header = Buffer.alloc(FILE_HEADER_BYTES);
   await file.read(header, 0, FILE_HEADER_BYTES, 0);
-  if (!header.subarray(0, 8).equals(MAGIC) || header.readUInt32LE(12) !== crc32(header.subarray(0, 12))) {
-    throw damaged(path, 0);
-  }
-  const version = header.readUInt32LE(8);
+  const version = decodeFileHeader(header);
+  if (version === null) throw damaged(path, 0);
   if (version !== JOURNAL_VERSION) {
     const message = `${path} has version ${version}, this operator knows ${JOURNAL_VERSION}: run the operator that wrote it`;
     throw new StartupError("JOURNAL_VERSION", message, { path, version });
   }
 }
 
-function encodeWatermark(end: number): Buffer {
+async function readWatermark(watermark: FileHandle): Promise<number> {
   const bytes = Buffer.alloc(WATERMARK_BYTES);
-  bytes.writeBigUInt64LE(BigInt(end));
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, 8)), 8);
-  return bytes;
-}
-
-/** Up to where the journal was once known to be on the disk; 0 when that cannot be told. */
-function readWatermark(dataDir: string): number {
-  const bytes = readFileSync(join(dataDir, "journal.durable"));
-  if (bytes.length !== WATERMARK_BYTES || crc32(bytes.subarray(0, 8)) !== bytes.readUInt32LE(8)) return 0;
-  return Number(bytes.readBigUInt64LE());
+  const { bytesRead } = await watermark.read(bytes, 0, WATERMARK_BYTES, 0);
+  return decodeWatermark(bytes.subarray(0, bytesRead));
 }
 
 async function openOrCreate(path: string): Promise<FileHandle> {
   try {
     return await open(path, "r+");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return await open(path, "wx+");
+    if (systemCode(error) === "ENOENT") return await open(path, "wx+");
     throw error;
-  }
-}
-
-/** So that the new files' names are on the disk too. */
-function syncFolder(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    if (fstatSync(descriptor).isDirectory()) fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

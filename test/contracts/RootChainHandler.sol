@@ -70,6 +70,7 @@ contract RootChainHandler is Test {
         uint256 notDue;
         uint256 refusedStarts;
         uint256 refusedChallenges;
+        uint256 reentries;
     }
 
     uint64 public constant EXIT_PERIOD = 7 days;
@@ -237,6 +238,7 @@ contract RootChainHandler is Test {
         vm.prank(stranger);
         rootChain.processExits(tokens[token], data);
         _compareLogs(paid);
+        assertTrue(!moody.callSucceeded(), "INV-7: a token entered again while it was paid out");
     }
 
     function claim(uint256 seed) external {
@@ -254,14 +256,21 @@ contract RootChainHandler is Test {
         }
     }
 
+    /// Some time, or to the second before or at which the first entry of a queue can be paid.
     function passTime(uint256 seed) external {
-        vm.warp(block.timestamp + bound(seed, 1 hours, 10 days));
+        uint256 time = block.timestamp + bound(seed >> 8, 1 hours, 10 days);
+        uint256[] memory sorted = queue((seed >> 8) % TOKENS);
+        if (seed % 2 == 0 && sorted.length != 0) {
+            uint256 due = _exits[sorted[0] - 1].time - ((seed >> 16) % 2);
+            if (due > block.timestamp) time = due;
+        }
+        vm.warp(time);
     }
 
     function changeMood(uint256 seed) external {
         if (seed % 2 == 0) {
-            MoodyToken.Mood mood = MoodyToken.Mood((seed >> 8) % 7);
-            if (mood != MoodyToken.Mood.Calls) moody.setMood(mood);
+            uint256 mood = (seed >> 8) % 9;
+            if (mood < uint256(MoodyToken.Mood.Calls)) moody.setMood(MoodyToken.Mood(mood));
             else moody.setCall(address(rootChain), _reentry(seed >> 16));
             return;
         }
@@ -351,7 +360,9 @@ contract RootChainHandler is Test {
         transaction.purpose = 1;
         uint256 inputIndex = (seed >> 3) % 2;
         transaction.inputs = new bytes32[](inputIndex + 1);
-        transaction.inputs[0] = bytes32(seed);
+        // Never the same payment twice, even from the same seed.
+        bytes32 nothing = keccak256(abi.encode(seed, _payments.length));
+        transaction.inputs[0] = nothing;
         uint256 token = (seed >> 5) % TOKENS;
         uint256 amount = bound(seed >> 64, 1, 150 ether);
         uint256 signer = ACTORS;
@@ -361,7 +372,7 @@ contract RootChainHandler is Test {
             (token, amount, signer) = (coin.token, coin.amount, coin.owner);
             coin.spend = _payments.length + 1;
         } else {
-            transaction.inputs[inputIndex] = keccak256(abi.encode(seed));
+            transaction.inputs[inputIndex] = keccak256(abi.encode(nothing));
         }
         uint256 second = amount > 1 ? bound(seed >> 128, 1, amount - 1) : 0;
         transaction.outputs = new Output[](second == 0 ? 1 : 2);
@@ -573,6 +584,7 @@ contract RootChainHandler is Test {
             ++_counts.deferred;
         } else {
             wallet[token][actor] += amount;
+            if (token == 2 && moody.mood() == MoodyToken.Mood.Calls) ++_counts.reentries;
         }
     }
 

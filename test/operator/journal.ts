@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readFile, rm, stat, truncate, writeFile, type FileHandle } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -113,6 +113,113 @@ describe("the journal", () => {
       expect(error.context, `byte ${at}`).to.deep.equal({ path, offset });
       expect(error.message).to.contain(`${path} is damaged at byte ${offset}`);
     }
+  });
+
+  it("a flipped bit in the last group is refused also when a power cut set back what tells that it was on the disk", async () => {
+    const line = '{"type":"payment","amount":"10"}';
+    const [kept, end] = await write([line], [line, line]);
+    const bytes = await readFile(path);
+    for (let bit = kept! * 8; bit < end! * 8; bit++) {
+      const broken = Buffer.from(bytes);
+      broken[bit >> 3]! ^= 1 << (bit & 7);
+      await writeFile(path, broken);
+      await rm(watermark, { force: true });
+      expect((await refusal()).context, `bit ${bit}`).to.deep.equal({ path, offset: kept });
+      expect(await readFile(path)).to.deep.equal(broken);
+    }
+  });
+
+  it("a last group that lacks a whole sector, which reads as zeros, is torn; one that lacks less was changed", async () => {
+    const SECTOR = 512;
+    const line = JSON.stringify({ filler: "x".repeat(600) });
+    // The header of the last group reaches over the end of a sector.
+    const padding = "y".repeat(2 * SECTOR - FILE_HEADER_BYTES - 24 - 10);
+    const [kept, end] = await write([padding], [line, line]);
+    expect(kept).to.equal(2 * SECTOR - 10);
+    const bytes = await readFile(path);
+    const holed = async (from: number, to: number): Promise<void> => {
+      await writeFile(path, Buffer.from(bytes).fill(0, from, to));
+      await rm(watermark, { force: true });
+    };
+    const sectors = [
+      [kept!, 2 * SECTOR],
+      [2 * SECTOR, 3 * SECTOR],
+      [3 * SECTOR, 4 * SECTOR],
+      [4 * SECTOR, end!],
+    ] as const;
+    for (const [from] of sectors) {
+      for (const [, to] of sectors.filter((sector) => sector[1] > from)) {
+        await holed(from, to);
+        expect((await read()).torn, `${from} to ${to}`).to.deep.equal({ offset: kept, bytes: end! - kept! });
+      }
+    }
+    for (const [from, to] of [
+      [kept!, kept! + 8],
+      [kept! + 24, 3 * SECTOR],
+      [3 * SECTOR, end! - 1 - SECTOR],
+      [end! - 9, end!],
+    ] as const) {
+      await holed(from, to);
+      expect((await refusal()).context["offset"], `${from} to ${to}`).to.equal(kept);
+    }
+  });
+
+  it("with more behind a wrong group than that group has, it is refused: that one was on the disk", async () => {
+    const [kept, end] = await write(["a"], ["bc"], ["d"]);
+    const bytes = await readFile(path);
+    bytes[end! - 1] = 0;
+    await writeFile(path, bytes.subarray(0, end! + 5));
+    await rm(watermark);
+    expect((await refusal()).context["offset"]).to.equal(kept);
+  });
+
+  it("after a start, what a killed process wrote is known to be on the disk before it is answered from", async () => {
+    await write(["a"], ["b"]);
+    await rm(watermark);
+    const probe = await open(path, "r");
+    const prototype = Object.getPrototypeOf(probe) as { datasync: (this: FileHandle) => Promise<void> };
+    await probe.close();
+    const { datasync } = prototype;
+    const done: string[] = [];
+    prototype.datasync = async function (this: FileHandle) {
+      await datasync.call(this);
+      done.push("sync");
+    };
+    try {
+      const { journal } = await Journal.open(dataDir, (group) => void done.push(...group.lines));
+      expect(done.slice(0, 3)).to.deep.equal(["a", "b", "sync"]);
+      // And a crash right now leaves the knowledge behind.
+      expect(Number((await readFile(watermark)).readBigUInt64LE())).to.equal((await stat(path)).size);
+      await journal.close();
+    } finally {
+      prototype.datasync = datasync;
+    }
+  });
+
+  it("files it cannot open are one line that says what to do", async () => {
+    await mkdir(path);
+    const error = await refusal();
+    expect(error.code).to.equal("DATA_DIR_UNUSABLE");
+    expect(error.message).to.equal(
+      `cannot write to ${dataDir} (EISDIR): set DATA_DIR to a folder this user can write to`,
+    );
+  });
+
+  it("takes no line that could not be read again", async () => {
+    const { journal } = await Journal.open(dataDir, () => undefined);
+    for (const lines of [[], ["a\nb"], ["a\0"]]) {
+      expect(await journal.append(lines).catch((caught: unknown) => caught)).to.be.instanceOf(RangeError);
+    }
+    await journal.append(["a"]);
+    await journal.close();
+    expect((await read()).lines).to.deep.equal(["a"]);
+  });
+
+  it("a file cut below its header is refused when groups are known to have been there, and left as it is", async () => {
+    await write(["a"]);
+    await truncate(path, 5);
+    expect((await refusal()).context).to.deep.equal({ path, offset: 5 });
+    expect((await stat(path)).size).to.equal(5);
   });
 
   it("a group missing in the middle, or at the end where it was on the disk, is refused", async () => {

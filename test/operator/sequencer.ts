@@ -14,8 +14,9 @@ import {
   type SignedTransaction,
 } from "@plasma-billing/protocol/transaction.ts";
 import { StartupError } from "../../operator/errors.ts";
-import type { Group, Journal } from "../../operator/journal/journal.ts";
-import { Sequencer, WAITING_MAX, type SubmitResult } from "../../operator/sequencer.ts";
+import type { Group } from "../../operator/journal/groups.ts";
+import type { Journal } from "../../operator/journal/journal.ts";
+import { GROUP_CHARACTERS_MAX, Sequencer, WAITING_MAX, type SubmitResult } from "../../operator/sequencer.ts";
 import { CONTRACT, DOMAIN, addressOf } from "../helpers/protocol.ts";
 
 const ALICE = addressOf(1);
@@ -199,6 +200,30 @@ describe("the sequencer", () => {
     await Promise.all(waiting);
     expect(outcome(await sequencer.submit(bad))).to.equal("INPUT_SPENT");
   });
+
+  it("entries that are too much for one group come in several, in order; payments wait until they are written", async () => {
+    const first = await deposit();
+    const groups = disk.groups.length;
+    const place = { nextBlockNumber: 1, ethereumBlock: 1, ethereumTransaction: ZERO_HASH };
+    const terms = (index: number): Extract<Entry, { type: "deposit" }> => {
+      return { type: "deposit", id: BigInt(index + 2), owner: ALICE, token: TOKEN, amount: 1n, ...place };
+    };
+    const entries = Array.from(
+      { length: Math.ceil((2.5 * GROUP_CHARACTERS_MAX) / encodeEntry(terms(0)).length) },
+      (_, i) => terms(i),
+    );
+    disk.hold();
+    const recorded = sequencer.record(entries);
+    expect(outcome(await sequencer.submit(payment(first)))).to.equal("overloaded");
+    expect(await settled(recorded)).to.equal(false);
+    disk.release();
+    await recorded;
+    expect(disk.groups.length).to.equal(groups + 3);
+    for (const group of disk.groups) expect(group.join("").length).to.be.at.most(GROUP_CHARACTERS_MAX);
+    expect(told.map(([, position]) => position)).to.deep.equal(disk.lines.map((_, index) => index + 1));
+    expect(told.slice(2).map(([entry]) => entry)).to.deep.equal(entries);
+    expect(outcome(await sequencer.submit(payment(first)))).to.equal("accepted");
+  }).timeout(30_000);
 
   it("a full block is sealed, and the payment goes into the next one", async () => {
     await open(2);

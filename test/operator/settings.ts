@@ -59,7 +59,7 @@ describe("the operator's settings", () => {
     const values: Record<string, string[]> = {
       L1_RPC_URLS: ["localhost:8545", "ws://a", "http://a,,http://b", "file:///etc"],
       ROOT_CHAIN_ADDRESS: ["0x12", "ab".repeat(20), `0x${"0".repeat(40)}`, `0x${"zz".repeat(20)}`],
-      OPERATOR_PRIVATE_KEY: ["0x12", KEY.slice(2), `${KEY}0`],
+      OPERATOR_PRIVATE_KEY: ["0x12", KEY.slice(2), `${KEY}0`, `0x${"00".repeat(32)}`, `0x${"ff".repeat(32)}`],
       ROOT_CHAIN_FROM_BLOCK: ["-1", "1.5", "0x10", "latest"],
       COMMIT_INTERVAL_SECONDS: ["0", "-5", "1h", "31536001"],
       HOST: ["example.com", "256.1.1.1"],
