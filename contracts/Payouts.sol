@@ -28,7 +28,7 @@ abstract contract Payouts is IRootChain, ReentrancyGuardTransient {
         // Check: something to claim, somewhere to send it.
         uint256 amount = claimable[token][msg.sender];
         require(amount != 0, RootChain_NothingToClaim(token, msg.sender));
-        require(to != address(0), RootChain_ZeroAddress());
+        require(to != address(0) && to != address(this), RootChain_WrongReceiver(to));
         // Effect: the credit is used up.
         delete claimable[token][msg.sender];
         emit Claimed(token, msg.sender, to, amount);

@@ -149,6 +149,8 @@ interface IRootChain {
     error RootChain_WrongSigner(address signer, address owner);
     /// @notice Nothing is credited to the caller.
     error RootChain_NothingToClaim(address token, address owner);
+    /// @notice A credit can be sent neither to nobody nor to this contract.
+    error RootChain_WrongReceiver(address to);
     /// @notice The gas left could not tell a receiver that fails from a caller who brought too little.
     error RootChain_TooLittleGas(uint256 left, uint256 required);
 
@@ -198,7 +200,8 @@ interface IRootChain {
     /// @notice The output is paid or blocked, for good, by that exit.
     event OutputFinalized(bytes32 indexed outputId, uint40 indexed number);
 
-    /// @notice A payment could not be pushed and is credited: `claim` it.
+    /// @notice A payment could not be pushed and is credited: `claim` it. Ether and a bond of one receiver go, and are
+    /// credited, together.
     event PayoutDeferred(address indexed token, address indexed owner, uint256 amount);
 
     /// @notice A credit is paid.
@@ -288,6 +291,8 @@ interface IRootChain {
     ///
     /// Notes:
     /// - the bond less the bounty goes to the caller, the bounty to whoever takes the entry out;
+    /// - an exiter can challenge itself first and loses the bounty only: a challenger whose call then reverts lost
+    ///   nothing but gas;
     /// - the output's slot is as before the exit, so a further exit can start, and be challenged as well.
     function challengeStandardExit(
         StandardExit calldata exit,
@@ -313,7 +318,7 @@ interface IRootChain {
     function processExits(address token, ExitData[] calldata exits) external;
 
     /// @notice Pays the caller what is credited to it, to any address.
-    /// @dev Requirements: something is credited; `to` is not zero and takes it.
+    /// @dev Requirements: something is credited; `to` is neither zero nor this contract, and takes it.
     ///
     /// Notes: there is no limit of gas here.
     function claim(address token, address to) external;

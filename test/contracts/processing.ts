@@ -264,7 +264,8 @@ describe("RootChain: processing exits", () => {
     expect(await game.rootChain.held(address)).to.equal(0n);
     const bob = game.as(game.bob);
     expect(await failure(game, bob.claim(address, game.bob.address))).to.contain("listed");
-    expect(await failure(game, bob.claim(address, ETHER))).to.equal("RootChain_ZeroAddress()");
+    expect(await failure(game, bob.claim(address, ETHER))).to.equal(`RootChain_WrongReceiver(${ETHER})`);
+    expect(await failure(game, bob.claim(address, game.address))).to.equal(`RootChain_WrongReceiver(${game.address})`);
     expect(await failure(game, game.as(game.carol).claim(address, game.carol.address))).to.equal(
       `RootChain_NothingToClaim(${address}, ${game.carol.address})`,
     );
