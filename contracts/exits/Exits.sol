@@ -41,20 +41,18 @@ abstract contract Exits is Deposits {
         uint256 removed;
         bool ended;
         for (uint256 i = 0; i < exits.length && !ended; ++i) {
+            ExitData calldata data = exits[i];
             while (true) {
                 Priority first = queue.first();
-                if (first.isNone()) {
-                    ended = true;
-                    break;
-                }
-                if (_matches(first.exitNumber(), exits[i])) {
+                if (_matches(first.exitNumber(), data)) {
                     ended = first.exitableAt() > block.timestamp;
                     if (ended) break;
                     queue.pop();
                     ++removed;
-                    _finishExit(token, exits[i]);
+                    _finishExit(token, data);
                     break;
                 }
+                // No exit has the number 0 that an empty queue shows: it matches nothing and is not cancelled.
                 ended = !isCancelled(first.exitNumber());
                 if (ended) break;
                 queue.pop();
@@ -63,7 +61,7 @@ abstract contract Exits is Deposits {
         }
         for (uint256 i = 0; i < TRAILING_ENTRIES_MAX; ++i) {
             Priority first = queue.first();
-            if (first.isNone() || !isCancelled(first.exitNumber())) break;
+            if (!isCancelled(first.exitNumber())) break;
             queue.pop();
             ++removed;
         }

@@ -93,15 +93,19 @@ abstract contract StandardExits is Exits {
         StandardExit memory exit = abi.decode(data.data, (StandardExit));
         (uint40 finalizer, uint216 record) = _output(data.id);
         uint256 bond = standardExitBond - bounty;
+        uint256 available = held[token];
         if (finalizer != 0) {
             _setOutput(data.id, finalizer, exit.depositRecord);
             emit ExitFinalized(exit.number, data.id, false);
-        } else if (exit.amount > held[token]) {
+        } else if (exit.amount > available) {
             _setOutput(data.id, 0, exit.depositRecord);
-            emit ExitUnpayable(exit.number, data.id, exit.amount, held[token]);
+            emit ExitUnpayable(exit.number, data.id, exit.amount, available);
         } else {
             _setOutput(data.id, exit.number, record);
-            held[token] -= exit.amount;
+            unchecked {
+                // Not more than is available, as was just seen.
+                held[token] = available - exit.amount;
+            }
             emit OutputFinalized(data.id, exit.number);
             emit ExitFinalized(exit.number, data.id, true);
             // Interaction: ether and a bond of one receiver go in one call.

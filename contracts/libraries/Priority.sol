@@ -5,7 +5,7 @@ pragma solidity 0.8.37;
 /// index of the transaction in its block + 1 (0 for a deposit), 1 kind (0 standard, 1 in-flight), 40 exit number.
 type Priority is uint128;
 
-using {exitableAt, exitNumber, isNone} for Priority global;
+using {exitableAt, exitNumber} for Priority global;
 
 /// @dev The callers keep each part within its bits: times below 2^34 (the year 2514), `MAX_BLOCK_NUMBER`,
 /// `MAX_TRANSACTION_COUNT` = 2^22 and 40 bits of exit numbers.
@@ -19,8 +19,4 @@ function exitableAt(Priority priority) pure returns (uint256) {
 
 function exitNumber(Priority priority) pure returns (uint40) {
     return uint40(Priority.unwrap(priority));
-}
-
-function isNone(Priority priority) pure returns (bool) {
-    return Priority.unwrap(priority) == 0;
 }

@@ -1,9 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { eventually, freePort } from "./operatorProcess.ts";
 
 const BIN = fileURLToPath(new URL("../../node_modules/.bin/", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** npm's `anvil` is a program that starts this one: a signal to it would not reach the node. */
+const ANVIL = createRequire(import.meta.url).resolve(
+  `@foundry-rs/anvil-${process.platform}-${process.arch === "x64" ? "amd64" : process.arch}/bin/anvil`,
+);
 
 /** A real Ethereum node in a process of its own. */
 export interface RunningNode {
@@ -33,7 +39,7 @@ export async function startAnvil(
     "--silent",
     ...(options.args ?? []),
   ];
-  return await running(spawn(`${BIN}anvil`, args, { stdio: "ignore" }), port);
+  return await running(spawn(ANVIL, args, { stdio: "ignore" }), port);
 }
 
 /** Hardhat's node. */

@@ -12,11 +12,15 @@ const LOCK = JSON.stringify(new URL("../../operator/lock.ts", import.meta.url).h
 describe("the lock of the data folder", () => {
   let parent: string;
   let dataDir: string;
+  const children: ChildProcess[] = [];
   beforeEach(async () => {
     parent = await mkdtemp(join(tmpdir(), "plasma-lock-"));
     dataDir = join(parent, "deep", "data");
   });
-  afterEach(async () => await rm(parent, { recursive: true, force: true }));
+  afterEach(async () => {
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+    await rm(parent, { recursive: true, force: true });
+  });
 
   const refusal = (folder: string): StartupError => {
     try {
@@ -37,11 +41,12 @@ describe("the lock of the data folder", () => {
         process.stdout.write("held");
         setInterval(() => undefined, 1000);
       } catch (error) {
-        process.stdout.write(error.code);
+        process.stdout.write(String(error.code));
       }`;
     const child = spawn(process.execPath, ["--no-warnings", "--input-type=module", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
+    children.push(child);
     const [said] = (await once(child.stdout, "data")) as [Buffer];
     return { child, said: said.toString() };
   };
