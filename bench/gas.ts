@@ -1,12 +1,13 @@
 // Gas of the root chain's operations on a real node: `npm run bench -- gas [--json]`.
 import { randomBytes } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import {
   AbiCoder,
   HDNodeWallet,
   TypedDataEncoder,
   hexlify,
-  type ContractTransactionReceipt,
   type ContractTransactionResponse,
+  type TransactionReceipt,
 } from "ethers";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { MerkleTree } from "@plasma-billing/protocol/merkle.ts";
@@ -66,11 +67,12 @@ async function measure(): Promise<Result[]> {
   const record = (id: string, gas: number | bigint): void => {
     used.set(id, [...(used.get(id) ?? []), Number(gas)]);
   };
-  const mined = async (
-    sent: Promise<ContractTransactionResponse>,
-    id?: string,
-  ): Promise<ContractTransactionReceipt> => {
-    const receipt = (await (await sent).wait()) as ContractTransactionReceipt;
+  const mined = async (sent: Promise<ContractTransactionResponse>, id?: string): Promise<TransactionReceipt> => {
+    const { hash } = await sent;
+    // Not by wait(): anvil answers before it mines, and ethers may miss the only block there is, and wait for ever.
+    let receipt = await provider.getTransactionReceipt(hash);
+    for (; receipt === null; receipt = await provider.getTransactionReceipt(hash)) await setTimeout(1);
+    if (receipt.status !== 1) throw new Error(`reverted: ${hash}`);
     if (id !== undefined) record(id, receipt.gasUsed);
     return receipt;
   };
@@ -121,7 +123,7 @@ async function measure(): Promise<Result[]> {
     });
     return [...places.values()];
   };
-  const startedOf = (receipt: ContractTransactionReceipt, owner: HDNodeWallet): Exit => {
+  const startedOf = (receipt: TransactionReceipt, owner: HDNodeWallet): Exit => {
     for (const log of receipt.logs) {
       const parsed = rootChain.interface.parseLog(log);
       if (parsed?.name === "ExitStarted") return { id: parsed.args["outputId"], args: parsed.args.toObject(), owner };
