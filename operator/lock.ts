@@ -4,6 +4,8 @@ import { DatabaseSync } from "node:sqlite";
 import { StartupError, systemCode } from "./errors.ts";
 
 const SQLITE_BUSY = 5;
+/** Holds the databases: one that nothing refers to is collected, closed, and its folder free for a second operator. */
+const locks = new Set<DatabaseSync>();
 
 /** Holds a data folder for one process; the system lets go of it when the process dies, however it dies. */
 export interface FolderLock {
@@ -36,7 +38,13 @@ export function lockFolder(dataDir: string): FolderLock {
     throw unusable(dataDir, error);
   }
   const held = database;
-  return { release: () => held.close() };
+  locks.add(held);
+  return {
+    release: () => {
+      locks.delete(held);
+      held.close();
+    },
+  };
 }
 
 /** The folder cannot be made, read or written. */

@@ -38,12 +38,14 @@ describe("the lock of the data folder", () => {
       import { lockFolder } from ${LOCK};
       try {
         lockFolder(${JSON.stringify(dataDir)});
+        // A lock lives as long as its process, also where nobody keeps what was returned.
+        globalThis.gc();
         process.stdout.write("held");
         setInterval(() => undefined, 1000);
       } catch (error) {
         process.stdout.write(String(error.code));
       }`;
-    const child = spawn(process.execPath, ["--no-warnings", "--input-type=module", "-e", script], {
+    const child = spawn(process.execPath, ["--no-warnings", "--expose-gc", "--input-type=module", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     children.push(child);
