@@ -54,7 +54,14 @@ abstract contract Deposits is Blocks, Payouts {
     }
 
     function _output(bytes32 outputId) internal view returns (uint40 number, uint216 record) {
-        uint256 slot = _outputs[outputId];
+        return _unpack(_outputSlot(outputId));
+    }
+
+    function _outputSlot(bytes32 outputId) internal view returns (uint256 slot) {
+        return _outputs[outputId];
+    }
+
+    function _unpack(uint256 slot) internal pure returns (uint40 number, uint216 record) {
         return (uint40(slot), uint216(slot >> FINALIZED_BY_BITS));
     }
 

@@ -47,6 +47,10 @@ abstract contract Payouts is IRootChain, ReentrancyGuardTransient {
         require(gasleft() >= required, RootChain_TooLittleGas(gasleft(), required));
         bool sent = token == ETHER ? _sendEther(to, amount, limit) : _sendToken(token, to, amount, limit);
         if (sent) return;
+        _credit(token, to, amount);
+    }
+
+    function _credit(address token, address to, uint256 amount) internal {
         claimable[token][to] += amount;
         emit PayoutDeferred(token, to, amount);
     }

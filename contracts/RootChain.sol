@@ -3,12 +3,12 @@ pragma solidity 0.8.37;
 
 import {Blocks} from "./Blocks.sol";
 import {Exits} from "./exits/Exits.sol";
-import {StandardExits} from "./exits/StandardExits.sol";
+import {ExitProcessing} from "./exits/ExitProcessing.sol";
 import {Bonds} from "./interfaces/IRootChain.sol";
 
 /// @title Root chain of Plasma Billing
 /// @notice See `IRootChain` for what each function does and needs.
-contract RootChain is StandardExits {
+contract RootChain is ExitProcessing {
     constructor(
         address operator_,
         uint64 exitPeriod_,

@@ -2,12 +2,23 @@ import { readFileSync } from "node:fs";
 import type { ExitState } from "@plasma-billing/protocol/entries.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { Interface, type InterfaceAbi, type Result } from "ethers";
+import { AbiCoder, Interface, type InterfaceAbi, type Result } from "ethers";
 import { EthereumError } from "./errors.ts";
 import type { EthereumRpc, Log } from "./rpc.ts";
 
 const abi = JSON.parse(readFileSync(new URL("RootChain.abi.json", import.meta.url), "utf8")) as InterfaceAbi;
 const rootChain = new Interface(abi);
+const OUTPUTS = "tuple(address owner,address token,uint256 amount)[]";
+const IN_FLIGHT_EXIT =
+  "tuple(uint128 priority,uint64 startedAt,uint64 salt,address bondOwner,bytes32[] inputIds," +
+  `${OUTPUTS} inputs,${OUTPUTS} outputs)`;
+
+/** What an input or output of an in-flight exit is. */
+export interface ExitOutput {
+  owner: Address;
+  token: Address;
+  amount: bigint;
+}
 
 /** Where on Ethereum an event is. */
 export interface Place {
@@ -46,7 +57,43 @@ export type RootChainEvent = Place &
         amount: bigint;
         /** Seconds. */
         exitableAt: number;
+        bondOwner: Address;
+        /** What the output's slot held before: a deposit's record, or zero. */
+        depositRecord: bigint;
       }
+    | {
+        name: "InFlightExitStarted";
+        number: number;
+        transactionHash: Hex;
+        /** Seconds. */
+        startedAt: number;
+        exitableAt: number;
+        inputIds: Hex[];
+        inputs: ExitOutput[];
+        outputs: ExitOutput[];
+        /** To be handed in again with whatever is done about the exit. */
+        data: Hex;
+      }
+    | {
+        name: "Piggybacked";
+        number: number;
+        /** i for input i, 16 + i for output i. */
+        index: number;
+        outputId: Hex;
+      }
+    | { name: "PiggybackChallenged"; number: number; index: number; outputId: Hex }
+    | {
+        name: "NonCanonicalChallenged";
+        number: number;
+        transactionHash: Hex;
+        competitorHash: Hex;
+        /** Block number << 23 | index + 1, or 2^53 - 1 for one that is not included. */
+        position: bigint;
+      }
+    | { name: "CanonicalResponded"; number: number; transactionHash: Hex; position: bigint }
+    | { name: "InFlightExitFinalized"; number: number; transactionHash: Hex; token: Address; canonical: boolean }
+    | { name: "InFlightExitClosed"; number: number; transactionHash: Hex }
+    | { name: "OutputFinalized"; number: number; outputId: Hex }
     | {
         name: "ExitEnded";
         number: number;
@@ -204,7 +251,20 @@ function decodeEvent(name: string, args: Result): Record<string, unknown> | null
         token: address("token"),
         amount: args["amount"],
         exitableAt: Number((args["priority"] as bigint) >> 94n),
+        bondOwner: address("bondOwner"),
+        depositRecord: args["depositRecord"],
       };
+    case "InFlightExitStarted":
+      return { name, number: Number(args["number"]), ...decodeInFlightExit(args) };
+    case "Piggybacked":
+    case "PiggybackChallenged":
+      return { name, number: Number(args["number"]), index: Number(args["index"]), outputId: args["outputId"] };
+    case "NonCanonicalChallenged":
+    case "CanonicalResponded":
+    case "InFlightExitFinalized":
+    case "InFlightExitClosed":
+    case "OutputFinalized":
+      return { name, ...plain(args) };
     case "ExitChallenged":
       return { name: "ExitEnded", number: Number(args["number"]), state: "challenged", paid: false };
     case "ExitFinalized":
@@ -214,4 +274,29 @@ function decodeEvent(name: string, args: Result): Record<string, unknown> | null
     default:
       return null;
   }
+}
+
+function decodeInFlightExit(args: Result): Record<string, unknown> {
+  const data = args["data"] as Hex;
+  const exit = AbiCoder.defaultAbiCoder().decode([IN_FLIGHT_EXIT], data)[0] as Result;
+  return {
+    transactionHash: args["transactionHash"],
+    startedAt: Number(exit["startedAt"]),
+    exitableAt: Number((exit["priority"] as bigint) >> 94n),
+    inputIds: (exit["inputIds"] as Result).toArray(),
+    inputs: (exit["inputs"] as Result).map(plain),
+    outputs: (exit["outputs"] as Result).map(plain),
+    data,
+  };
+}
+
+/** Fields by name: addresses as the ledger has them, an exit's number as a number. */
+function plain(fields: Result): Record<string, unknown> {
+  const entries = Object.entries(fields.toObject() as Record<string, unknown>);
+  return Object.fromEntries(
+    entries.map(([name, value]) => {
+      if (name === "number") return [name, Number(value)];
+      return [name, typeof value === "string" && value.length === 42 ? value.toLowerCase() : value];
+    }),
+  );
 }

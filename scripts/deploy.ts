@@ -1,6 +1,7 @@
 // npx hardhat run scripts/deploy.ts --network <name>
 // Deploys RootChain to a network of hardhat.config.ts and writes deployments/<name>.json. Settings, all optional:
-// OPERATOR_ADDRESS, EXIT_PERIOD_SECONDS, STANDARD_EXIT_BOND_WEI, BOUNTY_WEI, CONFIRMATIONS, DEPLOYMENTS_DIR.
+// OPERATOR_ADDRESS, EXIT_PERIOD_SECONDS, STANDARD_EXIT_BOND_WEI, IN_FLIGHT_EXIT_BOND_WEI, PIGGYBACK_BOND_WEI,
+// CHALLENGE_BOND_WEI, BOUNTY_WEI, CONFIRMATIONS, DEPLOYMENTS_DIR.
 import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { network } from "hardhat";
@@ -112,6 +113,9 @@ async function verify(
     ["operator", parameters.operator],
     ["exitPeriod", BigInt(parameters.exitPeriodSeconds)],
     ["standardExitBond", parameters.bonds.standardExit],
+    ["inFlightExitBond", parameters.bonds.inFlightExit],
+    ["piggybackBond", parameters.bonds.piggyback],
+    ["challengeBond", parameters.bonds.challenge],
     ["bounty", parameters.bonds.bounty],
     ["nextBlockNumber", 1n],
   ];
@@ -149,7 +153,7 @@ async function deploy(): Promise<void> {
   console.log(`cost         about ${gas} gas, at most ${formatEther(cost)} ether`);
   console.log(`operator     ${operator}`);
   console.log(`exit period  ${exitPeriodSeconds} s`);
-  console.log(`bond         ${formatEther(bonds.standardExit)} ether, ${formatEther(bonds.bounty)} of it bounty`);
+  for (const [name, wei] of Object.entries(bonds)) console.log(`bond         ${formatEther(wei)} ether, ${name}`);
 
   const folder = process.env["DEPLOYMENTS_DIR"] ?? "deployments";
   const file = join(folder, `${networkName}.json`);
@@ -180,7 +184,7 @@ async function deploy(): Promise<void> {
     constructorArguments: {
       operator,
       exitPeriod: exitPeriodSeconds,
-      bonds: { standardExit: bonds.standardExit.toString(), bounty: bonds.bounty.toString() },
+      bonds: Object.fromEntries(Object.entries(bonds).map(([name, wei]) => [name, wei.toString()])),
     },
   };
   await writeFile(file, `${JSON.stringify(deployment, null, 2)}\n`);

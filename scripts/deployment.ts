@@ -5,7 +5,7 @@ import { formatEther, getAddress, parseUnits } from "ethers";
 export interface DeploymentParameters {
   operator: string;
   exitPeriodSeconds: number;
-  bonds: { standardExit: bigint; bounty: bigint };
+  bonds: { standardExit: bigint; inFlightExit: bigint; piggyback: bigint; challenge: bigint; bounty: bigint };
 }
 
 /** A deployment cannot go on; the message is one line that says what to do. */
@@ -23,8 +23,13 @@ const EXIT_PERIOD_SECONDS_DEFAULT = 7 * DAY_SECONDS;
 const EXIT_PERIOD_SECONDS_MIN = 60;
 /** The contract's own limit. */
 const EXIT_PERIOD_SECONDS_MAX = 365 * DAY_SECONDS;
-/** A spend with 16 inputs and 16 outputs costs its challenger 113,000. */
-const DEAREST_CHALLENGE_GAS = 125_000n;
+/** What the dearest challenge of each bond costs (16 inputs and outputs on both sides), and a tenth more. */
+const DEAREST_GAS = {
+  standardExit: 125_000n,
+  inFlightExit: 250_000n,
+  piggyback: 250_000n,
+  challenge: 65_000n,
+};
 const CHALLENGE_GAS_PRICE = parseUnits("200", "gwei");
 /** Taking an exit of a token out of its queue, at an everyday price. */
 const PROCESS_EXIT_GAS = 70_000n;
@@ -57,13 +62,23 @@ export function readDeploymentParameters(
     BigInt(EXIT_PERIOD_SECONDS_MAX),
   );
   const bounty = integer("BOUNTY_WEI", PROCESS_EXIT_GAS * PROCESS_GAS_PRICE, 0n, BOND_WEI_MAX);
-  // A challenger gets the bond less the bounty.
-  const covering = DEAREST_CHALLENGE_GAS * CHALLENGE_GAS_PRICE + bounty;
-  const standardExit = integer("STANDARD_EXIT_BOND_WEI", covering, onMainnet ? covering : bounty, BOND_WEI_MAX);
+  /** Covers what is taken out of it, and on mainnet the dearest challenge as well. */
+  const bond = (name: string, gas: bigint, taken: bigint): bigint => {
+    const covering = gas * CHALLENGE_GAS_PRICE + taken;
+    return integer(name, covering, onMainnet ? covering : taken, BOND_WEI_MAX);
+  };
+  // A challenger gets the bond less the bounty, where the bond made an entry of a queue.
+  const bonds = {
+    standardExit: bond("STANDARD_EXIT_BOND_WEI", DEAREST_GAS.standardExit, bounty),
+    inFlightExit: bond("IN_FLIGHT_EXIT_BOND_WEI", DEAREST_GAS.inFlightExit, 0n),
+    piggyback: bond("PIGGYBACK_BOND_WEI", DEAREST_GAS.piggyback, bounty),
+    challenge: bond("CHALLENGE_BOND_WEI", DEAREST_GAS.challenge, 0n),
+    bounty,
+  };
   const operator = readAddress(env["OPERATOR_ADDRESS"], deployer);
   if (operator === null) wrong.push("OPERATOR_ADDRESS must be an address other than zero, its checksum right");
   if (operator === null || wrong.length > 0) throw new DeploymentError(`settings: ${wrong.join("; ")}`);
-  return { operator, exitPeriodSeconds: Number(exitPeriod), bonds: { standardExit, bounty } };
+  return { operator, exitPeriodSeconds: Number(exitPeriod), bonds };
 }
 
 function readAddress(text: string | undefined, fallback: string): string | null {

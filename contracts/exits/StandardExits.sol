@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Exits} from "./Exits.sol";
-import {Priority, packPriority} from "../libraries/Priority.sol";
+import {Age, packAge, packPriority, Priority} from "../libraries/Priority.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {
     Deposit,
+    DepositExitRequest,
     ExitData,
     InclusionProof,
     IRootChain,
     Output,
     StandardExit,
+    StandardExitRequest,
     Transaction
 } from "../interfaces/IRootChain.sol";
 
 /// @title Exits of one output by its owner, and the challenge with its spend
 abstract contract StandardExits is Exits {
-    uint256 private constant STANDARD_EXIT_BYTES = 6 * 32;
+    uint256 private constant STANDARD_EXIT_BYTES = 192; // six words
 
     /// @inheritdoc IRootChain
     function startStandardExit(
@@ -25,34 +26,48 @@ abstract contract StandardExits is Exits {
         InclusionProof calldata proof,
         uint256 outputIndex
     ) external payable nonReentrant returns (uint40 number) {
-        bytes32 hash = _transactionHash(transaction);
-        _checkInclusion(hash, proof);
-        Output calldata output = transaction.outputs[outputIndex];
-        uint256 time = block.timestamp + exitPeriod;
-        uint256 oldest = proof.header.timestamp + 2 * uint256(exitPeriod);
-        return
-            _startExit(
-                TypedData.outputId(hash, outputIndex),
-                StandardExit(0, output.owner, output.token, output.amount, msg.sender, 0),
-                time > oldest ? time : oldest,
-                proof.header.number,
-                proof.index + 1
+        _checkBonds(standardExitBond);
+        (bytes32 id, Output calldata output) = _includedOutput(transaction, proof, outputIndex);
+        _checkOwner(output.owner);
+        return _startPaymentExit(id, output, proof, msg.sender);
+    }
+
+    /// @inheritdoc IRootChain
+    function startStandardExits(
+        StandardExitRequest[] calldata requests
+    ) external payable nonReentrant returns (uint40 first) {
+        _checkRequests(requests.length, standardExitBond);
+        first = nextExitNumber;
+        for (uint256 i = 0; i < requests.length; ++i) {
+            InclusionProof calldata proof = requests[i].output.proof;
+            (bytes32 id, Output calldata output) = _includedOutput(
+                requests[i].output.transaction,
+                proof,
+                requests[i].output.outputIndex
             );
+            address bondOwner = _authorized(requests[i].authorization, output.owner, id, proof.header.number);
+            _startPaymentExit(id, output, proof, bondOwner);
+        }
     }
 
     /// @inheritdoc IRootChain
     function startDepositExit(Deposit calldata deposit_) external payable nonReentrant returns (uint40 number) {
-        bytes32 id = _depositId(deposit_);
-        (, uint216 record) = _output(id);
-        require(record != 0, RootChain_UnknownDeposit(deposit_.id));
-        return
-            _startExit(
-                id,
-                StandardExit(0, deposit_.owner, deposit_.token, deposit_.amount, msg.sender, record),
-                block.timestamp + exitPeriod,
-                uint64(record >> 64),
-                0
-            );
+        _checkBonds(standardExitBond);
+        _checkOwner(deposit_.owner);
+        return _startDepositExit(_depositId(deposit_), deposit_, msg.sender);
+    }
+
+    /// @inheritdoc IRootChain
+    function startDepositExits(
+        DepositExitRequest[] calldata requests
+    ) external payable nonReentrant returns (uint40 first) {
+        _checkRequests(requests.length, standardExitBond);
+        first = nextExitNumber;
+        for (uint256 i = 0; i < requests.length; ++i) {
+            Deposit calldata deposit_ = requests[i].deposit;
+            bytes32 id = _depositId(deposit_);
+            _startDepositExit(id, deposit_, _authorized(requests[i].authorization, deposit_.owner, id, 0));
+        }
     }
 
     /// @inheritdoc IRootChain
@@ -63,15 +78,14 @@ abstract contract StandardExits is Exits {
         bytes calldata signature
     ) external nonReentrant {
         // Check: the exit is live, and its owner signed the spend.
-        bytes32 id = spend.inputs[inputIndex];
+        bytes32 id = _inputId(spend, inputIndex);
         (uint40 finalizer, uint216 record) = _output(id);
         require(
             record == _commitment(keccak256(abi.encode(exit))) && finalizer != exit.number,
             RootChain_NoSuchExit(exit.number, id)
         );
         bytes32 spendHash = _transactionHash(spend);
-        (address signer, , ) = ECDSA.tryRecover(spendHash, signature);
-        require(signer == exit.owner, RootChain_WrongSigner(signer, exit.owner));
+        _checkSignature(spendHash, signature, exit.owner);
         // Effect: the output's slot as before the exit; the entry waits to be taken out.
         _setOutput(id, finalizer, exit.depositRecord);
         _cancel(exit.number);
@@ -80,59 +94,96 @@ abstract contract StandardExits is Exits {
         _push(ETHER, msg.sender, standardExitBond - bounty);
     }
 
-    function _matches(uint40 number, ExitData calldata data) internal view override returns (bool) {
-        if (data.data.length != STANDARD_EXIT_BYTES) return false;
-        (uint40 finalizer, uint216 record) = _output(data.id);
-        return
-            record == _commitment(keccak256(data.data)) &&
-            uint256(bytes32(data.data[:32])) == number &&
-            finalizer != number;
+    /// @return slot The output's slot, if `data` is what the live standard exit `number` of it committed to; else zero.
+    /// Never reverts, whatever the data.
+    function _matchingStandard(uint40 number, ExitData calldata data) internal view returns (uint256 slot) {
+        bytes calldata encoded = data.data;
+        if (encoded.length != STANDARD_EXIT_BYTES || uint256(bytes32(encoded[:32])) != number) return 0;
+        slot = _outputSlot(data.id);
+        (uint40 finalizer, uint216 record) = _unpack(slot);
+        if (record != _commitment(keccak256(encoded)) || finalizer == number) return 0;
     }
 
-    function _finishExit(address token, ExitData calldata data) internal override {
-        StandardExit memory exit = abi.decode(data.data, (StandardExit));
-        (uint40 finalizer, uint216 record) = _output(data.id);
-        uint256 bond = standardExitBond - bounty;
-        uint256 available = held[token];
-        if (finalizer != 0) {
-            _setOutput(data.id, finalizer, exit.depositRecord);
-            emit ExitFinalized(exit.number, data.id, false);
-        } else if (exit.amount > available) {
-            _setOutput(data.id, 0, exit.depositRecord);
-            emit ExitUnpayable(exit.number, data.id, exit.amount, available);
+    /// @dev Pays, or says why not, an exit that matched and has left its queue.
+    function _finishStandard(address token, ExitData calldata data, uint256 slot) internal {
+        bytes32 id = data.id;
+        StandardExit calldata exit = _decode(data.data);
+        (uint40 number, address owner, uint256 amount) = (exit.number, exit.owner, exit.amount);
+        (uint40 finalizer, uint216 record) = _unpack(slot);
+        if (finalizer == 0 && _finalize(number, id, record, token, amount)) {
+            emit ExitFinalized(number, id, true);
         } else {
-            _setOutput(data.id, exit.number, record);
-            unchecked {
-                // Not more than is available, as was just seen.
-                held[token] = available - exit.amount;
-            }
-            emit OutputFinalized(data.id, exit.number);
-            emit ExitFinalized(exit.number, data.id, true);
-            // Interaction: ether and a bond of one receiver go in one call.
-            if (token == ETHER && exit.owner == exit.bondOwner) bond += exit.amount;
-            else _push(token, exit.owner, exit.amount);
+            amount = 0;
+            _setOutput(id, finalizer, exit.depositRecord);
+            if (finalizer != 0) emit ExitFinalized(number, id, false);
         }
-        _push(ETHER, exit.bondOwner, bond);
+        _pushWithBond(token, owner, amount, exit.bondOwner, standardExitBond - bounty);
     }
 
+    /// @return What the output's slot held before the exit: a deposit's record, or zero.
+    function _recordBefore(uint216 record, StandardExit calldata exit) internal pure returns (uint216) {
+        if (record & COMMITMENT_BIT == 0) return record;
+        return record == _commitment(keccak256(abi.encode(exit))) ? exit.depositRecord : 0;
+    }
+
+    function _includedOutput(
+        Transaction calldata transaction,
+        InclusionProof calldata proof,
+        uint256 outputIndex
+    ) internal view returns (bytes32 id, Output calldata output) {
+        bytes32 hash = _transactionHash(transaction);
+        _checkInclusion(hash, proof);
+        _checkIndex(outputIndex, transaction.outputs.length);
+        return (TypedData.outputId(hash, outputIndex), transaction.outputs[outputIndex]);
+    }
+
+    function _startPaymentExit(
+        bytes32 id,
+        Output calldata output,
+        InclusionProof calldata proof,
+        address bondOwner
+    ) private returns (uint40) {
+        (uint40 finalizer, uint216 record) = _output(id);
+        return
+            _startExit(
+                id,
+                finalizer,
+                StandardExit(0, output.owner, output.token, output.amount, bondOwner, record),
+                _exitableAt(proof.header.timestamp),
+                packAge(proof.header.number, proof.index + 1)
+            );
+    }
+
+    function _startDepositExit(bytes32 id, Deposit calldata deposit_, address bondOwner) private returns (uint40) {
+        Deposit memory made = deposit_;
+        (uint40 finalizer, uint216 record) = _output(id);
+        require(record != 0, RootChain_UnknownDeposit(made.id));
+        return
+            _startExit(
+                id,
+                finalizer,
+                StandardExit(0, made.owner, made.token, made.amount, bondOwner, record),
+                block.timestamp + exitPeriod,
+                packAge(uint64(record >> 64), 0)
+            );
+    }
+
+    /// @param exit With what the output's slot holds as its `depositRecord`, and no number yet.
     function _startExit(
         bytes32 id,
+        uint40 finalizer,
         StandardExit memory exit,
         uint256 time,
-        uint256 blockNumber,
-        uint256 position
+        Age age
     ) private returns (uint40) {
-        // Check: the owner with its bond; nothing paid, no exit running.
-        require(msg.sender == exit.owner, RootChain_NotOwner(msg.sender, exit.owner));
+        // Check: something to pay; nothing paid, no exit running.
         require(exit.amount != 0, RootChain_ZeroAmount());
-        require(msg.value == standardExitBond, RootChain_WrongBond(msg.value, standardExitBond));
-        (uint40 finalizer, uint216 record) = _output(id);
         require(finalizer == 0, RootChain_AlreadyFinalized(id, finalizer));
-        require(record & COMMITMENT_BIT == 0, RootChain_AlreadyExiting(id));
+        require(exit.depositRecord & COMMITMENT_BIT == 0, RootChain_AlreadyExiting(id));
         // Effect: a number, the commitment in the output's slot, an entry in the queue.
         exit.number = _takeExitNumber();
-        Priority priority = packPriority(time, blockNumber, position, exit.number);
-        _setOutput(id, 0, _commitment(keccak256(abi.encode(exit))));
+        Priority priority = packPriority(time, age, false, exit.number);
+        _setOutput(id, 0, _commitment(_hash(exit)));
         _enqueue(exit.token, priority);
         emit ExitStarted(
             exit.number,
@@ -145,6 +196,25 @@ abstract contract StandardExits is Exits {
             Priority.unwrap(priority)
         );
         return exit.number;
+    }
+
+    function _checkRequests(uint256 count, uint256 bond) internal view {
+        require(count != 0, RootChain_WrongCount(count));
+        _checkBonds(count * bond);
+    }
+
+    /// @dev Of data that matched, and so is the encoding of a struct.
+    function _decode(bytes calldata data) private pure returns (StandardExit calldata exit) {
+        assembly ("memory-safe") {
+            exit := data.offset
+        }
+    }
+
+    /// @return hash keccak256(abi.encode(exit)): in memory, too, each member is a word.
+    function _hash(StandardExit memory exit) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            hash := keccak256(exit, STANDARD_EXIT_BYTES)
+        }
     }
 
     function _commitment(bytes32 hash) private pure returns (uint216) {

@@ -14,6 +14,10 @@ library TypedData {
         "Deposit(uint64 id,address owner,address token,uint256 amount)"
     );
 
+    bytes32 internal constant EXIT_AUTHORIZATION_TYPEHASH = keccak256(
+        "ExitAuthorization(address owner,bytes32 outputId,uint64 blockNumber,address bondOwner,uint64 deadline)"
+    );
+
     function structHash(Transaction calldata transaction) internal pure returns (bytes32) {
         uint256 count = transaction.outputs.length;
         bytes32[] memory outputHashes = new bytes32[](count);
@@ -36,6 +40,17 @@ library TypedData {
 
     function structHash(Deposit memory deposit) internal pure returns (bytes32) {
         return keccak256(abi.encode(DEPOSIT_TYPEHASH, deposit.id, deposit.owner, deposit.token, deposit.amount));
+    }
+
+    /// @param blockNumber Of the block whose proof is used, 0 for a deposit or a piggyback.
+    function authorizationHash(
+        address owner,
+        bytes32 outputId_,
+        uint64 blockNumber,
+        address bondOwner,
+        uint64 deadline
+    ) internal pure returns (bytes32) {
+        return keccak256(abi.encode(EXIT_AUTHORIZATION_TYPEHASH, owner, outputId_, blockNumber, bondOwner, deadline));
     }
 
     /// @param hash A transaction's or a deposit's EIP-712 digest; a deposit's only output has index 0.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Priority, packPriority} from "../../contracts/libraries/Priority.sol";
+import {Priority, packAge, packPriority} from "../../contracts/libraries/Priority.sol";
 import {PriorityQueue} from "../../contracts/libraries/PriorityQueue.sol";
 import {Test} from "./Test.sol";
 
@@ -69,20 +69,20 @@ contract PriorityQueueTest is Test {
 
     /// hardhat-config: fuzz.runs = 200
     function testFuzz_INV3_packPriority_ordersByTimeThenAgeThenNumber(
-        uint256[4] memory a,
-        uint256[4] memory b,
+        uint256[5] memory a,
+        uint256[5] memory b,
         uint8 same
     ) external pure {
-        uint256[4] memory max = [uint256(2 ** 34 - 1), 2 ** 30 - 1, 2 ** 22, 2 ** 40 - 1];
-        for (uint256 i = 0; i < 4; ++i) {
+        uint256[5] memory max = [uint256(2 ** 34 - 1), 2 ** 30 - 1, 2 ** 22, 1, 2 ** 40 - 1];
+        for (uint256 i = 0; i < 5; ++i) {
             a[i] = bound(a[i], 0, max[i]);
             // Equal leading parts are what decides by the later ones.
-            b[i] = i < same % 5 ? a[i] : bound(b[i], 0, max[i]);
+            b[i] = i < same % 6 ? a[i] : bound(b[i], 0, max[i]);
         }
-        Priority left = packPriority(a[0], a[1], a[2], a[3]);
-        Priority right = packPriority(b[0], b[1], b[2], b[3]);
+        Priority left = packPriority(a[0], packAge(a[1], a[2]), a[3] == 1, uint40(a[4]));
+        Priority right = packPriority(b[0], packAge(b[1], b[2]), b[3] == 1, uint40(b[4]));
         int256 expected;
-        for (uint256 i = 0; i < 4 && expected == 0; ++i) {
+        for (uint256 i = 0; i < 5 && expected == 0; ++i) {
             if (a[i] != b[i]) expected = a[i] < b[i] ? int256(-1) : int256(1);
         }
         int256 found =
@@ -93,7 +93,9 @@ contract PriorityQueueTest is Test {
                     : int256(1);
         assertTrue(found == expected, "order of two keys");
         assertEq(left.exitableAt(), a[0], "time");
-        assertEq(left.exitNumber(), a[3], "number");
+        assertEq(left.age() < right.age() ? 1 : 0, a[1] < b[1] || (a[1] == b[1] && a[2] < b[2]) ? 1 : 0, "age");
+        assertTrue(left.isInFlight() == (a[3] == 1), "kind");
+        assertEq(left.exitNumber(), a[4], "number");
     }
 
     function _freshKey(uint256 seed, bool narrow) private view returns (uint256 key) {

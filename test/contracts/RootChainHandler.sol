@@ -109,7 +109,7 @@ contract RootChainHandler is Test {
     Counts internal _counts;
 
     constructor() {
-        rootChain = new RootChain(operator, EXIT_PERIOD, Bonds(BOND, BOUNTY));
+        rootChain = new RootChain(operator, EXIT_PERIOD, Bonds(BOND, BOND, BOND, BOND, BOUNTY));
         moody = new MoodyToken();
         tokens = [address(0), address(new TestToken()), address(moody)];
         for (uint256 i = 0; i < ACTORS; ++i) actors.push(vm.addr(i + 1));

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { HDNodeWallet } from "ethers";
-import { BOND, BOUNTY, ETHER, Game, WEEK, type PlainTransaction, type Started } from "../helpers/game.ts";
+import { BOND, BONDS, BOUNTY, ETHER, Game, WEEK, type PlainTransaction, type Started } from "../helpers/game.ts";
 
 const MAX_UINT256 = 2n ** 256n - 1n;
 /** What a receiver of ether is given, with the 2,300 that come with any value, and a token. */
@@ -207,7 +207,7 @@ describe("RootChain: what somebody might try", () => {
     [BOND, 0n],
   ] as const) {
     it(`bond ${bond} and bounty ${bounty}: a challenged and a paid exit leave nothing behind`, async () => {
-      const bonds = { standardExit: bond, bounty };
+      const bonds = { ...BONDS, standardExit: bond, piggyback: bond, bounty };
       const other = await game.connection.ethers.deployContract("RootChain", [game.operator.address, WEEK, bonds]);
       const address = await other.getAddress();
       const domain = { ...game.domain, verifyingContract: address };

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ZeroAddress, ZeroHash, keccak256, toBeHex, toUtf8Bytes } from "ethers";
 import { blockHash } from "@plasma-billing/protocol/header.ts";
-import { failure, Game, BOND, BOUNTY, WEEK } from "../helpers/game.ts";
+import { failure, Game, BONDS, BOUNTY, WEEK } from "../helpers/game.ts";
 
 const ROOT = keccak256(toUtf8Bytes("a root"));
 
@@ -95,22 +95,26 @@ describe("RootChain: blocks", () => {
 
   it("is not deployed with parameters that make no sense, and shows those it was deployed with", async () => {
     const { ethers } = game.connection;
-    const bonds = { standardExit: BOND, bounty: BOUNTY };
     const deploy = (...args: unknown[]): Promise<unknown> => ethers.deployContract("RootChain", args);
-    expect(await failure(game, deploy(ZeroAddress, WEEK, bonds))).to.contain("RootChain_ZeroAddress()");
-    expect(await failure(game, deploy(game.operator.address, 0, bonds))).to.contain("RootChain_WrongExitPeriod(0)");
+    expect(await failure(game, deploy(ZeroAddress, WEEK, BONDS))).to.contain("RootChain_ZeroAddress()");
+    expect(await failure(game, deploy(game.operator.address, 0, BONDS))).to.contain("RootChain_WrongExitPeriod(0)");
     const long = 366 * 86_400;
-    expect(await failure(game, deploy(game.operator.address, long, bonds))).to.contain("RootChain_WrongExitPeriod");
-    const upsideDown = { standardExit: 1n, bounty: 2n };
-    expect(await failure(game, deploy(game.operator.address, WEEK, upsideDown))).to.contain(
-      "RootChain_BountyAboveBond(2, 1)",
-    );
+    expect(await failure(game, deploy(game.operator.address, long, BONDS))).to.contain("RootChain_WrongExitPeriod");
+    for (const bond of ["standardExit", "piggyback"] as const) {
+      const upsideDown = { ...BONDS, [bond]: BOUNTY - 1n };
+      expect(await failure(game, deploy(game.operator.address, WEEK, upsideDown))).to.contain(
+        `RootChain_BountyAboveBond(${BOUNTY}, ${BOUNTY - 1n})`,
+      );
+    }
     expect(await game.rootChain.exitPeriod()).to.equal(BigInt(WEEK));
-    expect(await game.rootChain.standardExitBond()).to.equal(BOND);
+    expect(await game.rootChain.standardExitBond()).to.equal(BONDS.standardExit);
+    expect(await game.rootChain.inFlightExitBond()).to.equal(BONDS.inFlightExit);
+    expect(await game.rootChain.piggybackBond()).to.equal(BONDS.piggyback);
+    expect(await game.rootChain.challengeBond()).to.equal(BONDS.challenge);
     expect(await game.rootChain.bounty()).to.equal(BOUNTY);
   });
 
-  it("fits into one contract, with room for what comes", async () => {
+  it("fits into one contract, with no other beside it", async () => {
     const code = await game.connection.ethers.provider.getCode(game.address);
     expect((code.length - 2) / 2).to.be.at.most(24_576);
   });

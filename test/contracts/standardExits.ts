@@ -84,7 +84,8 @@ describe("RootChain: standard exits", () => {
         { ...deposit, owner: game.bob.address },
       ];
       for (const lie of lies) {
-        expect(await failure(game, game.as(game.alice).startDepositExit(lie, { value: BOND }))).to.equal(
+        const caller = lie.owner === game.bob.address ? game.bob : game.alice;
+        expect(await failure(game, game.as(caller).startDepositExit(lie, { value: BOND }))).to.equal(
           `RootChain_UnknownDeposit(${lie.id})`,
         );
       }

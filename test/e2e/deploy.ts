@@ -54,7 +54,13 @@ describe("deploying to Sepolia's chain id", function () {
   }
 
   it("deploys with the settings, waits for the confirmations, and writes what stands on the chain", async () => {
-    const bonds = { STANDARD_EXIT_BOND_WEI: "1000", BOUNTY_WEI: "10" };
+    const bonds = {
+      STANDARD_EXIT_BOND_WEI: "1000",
+      IN_FLIGHT_EXIT_BOND_WEI: "2000",
+      PIGGYBACK_BOND_WEI: "300",
+      CHALLENGE_BOND_WEI: "400",
+      BOUNTY_WEI: "10",
+    };
     const { code, stdout, lines } = await deploy({
       ...bonds,
       OPERATOR_ADDRESS: operator.toLowerCase(),
@@ -67,7 +73,11 @@ describe("deploying to Sepolia's chain id", function () {
       network: "sepolia",
       chainId: SEPOLIA_CHAIN_ID,
       contract: "RootChain",
-      constructorArguments: { operator, exitPeriod: 86_400, bonds: { standardExit: "1000", bounty: "10" } },
+      constructorArguments: {
+        operator,
+        exitPeriod: 86_400,
+        bonds: { standardExit: "1000", inFlightExit: "2000", piggyback: "300", challenge: "400", bounty: "10" },
+      },
     });
     expect(stdout).to.include(deployment.address);
     const provider = new JsonRpcProvider(node.url);
@@ -82,6 +92,9 @@ describe("deploying to Sepolia's chain id", function () {
     const rootChain = new Contract(deployment.address, (await artifact("RootChain.sol/RootChain.json")).abi, provider);
     expect(await rootChain["operator"]!()).to.equal(operator);
     expect(await rootChain["standardExitBond"]!()).to.equal(1_000n);
+    expect(await rootChain["inFlightExitBond"]!()).to.equal(2_000n);
+    expect(await rootChain["piggybackBond"]!()).to.equal(300n);
+    expect(await rootChain["challengeBond"]!()).to.equal(400n);
     provider.destroy();
   });
 

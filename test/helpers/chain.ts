@@ -117,7 +117,13 @@ export class Chain {
     const rootChain = await new ContractFactory(rootChainArtifact.abi, rootChainArtifact.bytecode, deployer).deploy(
       new Wallet(devKey(1)).address,
       options.exitPeriodSeconds ?? 86_400,
-      { standardExitBond: 10n ** 16n, standardExit: 10n ** 16n, bounty: 10n ** 15n },
+      {
+        standardExit: 10n ** 16n,
+        inFlightExit: 10n ** 16n,
+        piggyback: 10n ** 16n,
+        challenge: 10n ** 16n,
+        bounty: 10n ** 15n,
+      },
     );
     await rootChain.waitForDeployment();
     const token = await new ContractFactory(tokenArtifact.abi, tokenArtifact.bytecode, deployer).deploy();

@@ -16,6 +16,16 @@ import { DEPOSIT_TYPES, TRANSACTION_TYPES, ZERO_HASH, outputIdOf, type PlainOutp
 export const WEEK = 7 * 86_400;
 export const BOND = 10n ** 17n;
 export const BOUNTY = 10n ** 16n;
+export const IN_FLIGHT_BOND = 2n * 10n ** 17n;
+export const PIGGYBACK_BOND = 3n * 10n ** 16n;
+export const CHALLENGE_BOND = 5n * 10n ** 16n;
+export const BONDS = {
+  standardExit: BOND,
+  inFlightExit: IN_FLIGHT_BOND,
+  piggyback: PIGGYBACK_BOND,
+  challenge: CHALLENGE_BOND,
+  bounty: BOUNTY,
+};
 export const ETHER = ZeroAddress;
 const STANDARD_EXIT = "tuple(uint40,address,address,uint256,address,uint216)";
 const coder = AbiCoder.defaultAbiCoder();
@@ -120,8 +130,7 @@ export class Game {
       HDNodeWallet.fromPhrase("test test test test test test test test test test test junk", "", `m/44'/60'/1'/0/${i}`),
     ).map((wallet) => wallet.connect(ethers.provider));
     for (const wallet of wallets) await networkHelpers.setBalance(wallet.address, 10n ** 24n);
-    const bonds = { standardExit: BOND, bounty: BOUNTY };
-    const rootChain = (await ethers.deployContract("RootChain", [wallets[0]!.address, WEEK, bonds])) as unknown;
+    const rootChain = (await ethers.deployContract("RootChain", [wallets[0]!.address, WEEK, BONDS])) as unknown;
     const token = (await ethers.deployContract("TestToken")) as unknown;
     const { chainId } = await ethers.provider.getNetwork();
     const address = await (rootChain as RootChain).getAddress();

@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {StandardExits} from "./StandardExits.sol";
+import {Age, NOT_INCLUDED, packAge, packPriority, Priority} from "../libraries/Priority.sol";
+import {
+    InFlightSlot,
+    newInFlightSlot,
+    OUTPUTS_FROM,
+    PIGGYBACK_CANCELLED,
+    PIGGYBACK_LIVE,
+    PIGGYBACK_LIVE_WITH_BOUNTY,
+    PIGGYBACK_NONE
+} from "../libraries/InFlightSlot.sol";
+import {TypedData} from "../libraries/TypedData.sol";
+import {
+    DepositOutput,
+    ExitData,
+    InclusionProof,
+    InFlightExit,
+    IRootChain,
+    Output,
+    PaymentOutput,
+    PiggybackRequest,
+    Transaction
+} from "../interfaces/IRootChain.sol";
+
+/// @title Exits of what a signed transaction moves, included or not
+abstract contract InFlightExits is StandardExits {
+    uint256 private constant MAX_COUNT = 16;
+    uint256 private constant POSITION_SHIFT = 160;
+
+    /// @dev An exit as its caller hands it in, found.
+    struct Found {
+        InFlightSlot slot;
+        uint40 place;
+        uint40 number;
+        bytes32 transactionHash;
+    }
+
+    /// @dev Under number 0 the main exit of a transaction; under its number one that a further exit moved aside.
+    mapping(bytes32 transactionHash => mapping(uint40 number => InFlightSlot)) private _inFlightExits;
+    /// @dev 160 bits the standing challenger, above it the age that a further challenge must undercut.
+    mapping(bytes32 transactionHash => mapping(uint40 number => uint256)) private _competitors;
+    /// @dev Only of piggybacks whose bond belongs to another than the owner.
+    mapping(uint40 number => mapping(uint256 index => address)) private _sponsors;
+
+    /// @inheritdoc IRootChain
+    function startInFlightExit(
+        Transaction calldata transaction,
+        bytes[] calldata signatures,
+        PaymentOutput[] calldata payments,
+        DepositOutput[] calldata deposits,
+        bytes calldata former
+    ) external payable nonReentrant returns (uint40 number) {
+        // Check: the bond, and a transaction that could be included.
+        _checkBonds(inFlightExitBond);
+        bytes32 hash = _transactionHash(transaction);
+        InFlightExit memory exit = InFlightExit(
+            0,
+            uint64(block.timestamp),
+            uint64(block.prevrandao),
+            msg.sender,
+            transaction.inputs,
+            new Output[](transaction.inputs.length),
+            transaction.outputs
+        );
+        (Age age, uint256 timestamp) = _checkInputs(hash, exit, signatures, payments, deposits);
+        _checkSums(exit);
+        // Effect: a live exit of the same transaction, if this one is older, goes on beside it.
+        InFlightSlot main = _inFlightExits[hash][0];
+        if (main.exists()) {
+            require(main.isOpen() && main.commits(keccak256(former)), RootChain_AlreadyExiting(hash));
+            Priority priority = Priority.wrap(_decodeInFlight(former).priority);
+            require(age < priority.age(), RootChain_NotOlder(Age.unwrap(age), Age.unwrap(priority.age())));
+            _inFlightExits[hash][priority.exitNumber()] = main;
+        }
+        // Effect: a number and the commitment; entries of queues come with piggybacks.
+        number = _takeExitNumber();
+        exit.priority = Priority.unwrap(packPriority(_exitableAt(timestamp), age, true, number));
+        bytes memory data = abi.encode(exit);
+        _inFlightExits[hash][0] = newInFlightSlot(data);
+        emit InFlightExitStarted(number, hash, msg.sender, data);
+    }
+
+    /// @inheritdoc IRootChain
+    function piggyback(ExitData calldata exit, uint256 index) external payable nonReentrant {
+        _checkBonds(piggybackBond);
+        (Found memory found, InFlightExit calldata terms) = _findOpen(exit);
+        _checkHalfTime(terms);
+        (bytes32 id, Output calldata output) = _moved(exit.id, terms, index);
+        _checkOwner(output.owner);
+        found.slot = _addPiggyback(found, terms, index, id, output, msg.sender);
+        _inFlightExits[exit.id][found.place] = found.slot;
+    }
+
+    /// @inheritdoc IRootChain
+    function piggybacks(ExitData calldata exit, PiggybackRequest[] calldata requests) external payable nonReentrant {
+        _checkRequests(requests.length, piggybackBond);
+        (Found memory found, InFlightExit calldata terms) = _findOpen(exit);
+        _checkHalfTime(terms);
+        for (uint256 i = 0; i < requests.length; ++i) {
+            uint256 index = requests[i].index;
+            (bytes32 id, Output calldata output) = _moved(exit.id, terms, index);
+            address bondOwner = _authorized(requests[i].authorization, output.owner, id, 0);
+            found.slot = _addPiggyback(found, terms, index, id, output, bondOwner);
+        }
+        _inFlightExits[exit.id][found.place] = found.slot;
+    }
+
+    /// @inheritdoc IRootChain
+    function challengeNonCanonical(
+        ExitData calldata exit,
+        uint256 inputIndex,
+        Transaction calldata competitor_,
+        uint256 competitorInputIndex,
+        bytes calldata signature,
+        InclusionProof calldata proof
+    ) external payable nonReentrant {
+        // Check: the bond, the time, a signed competitor older than what is remembered.
+        _checkBonds(challengeBond);
+        (Found memory found, InFlightExit calldata terms) = _findOpen(exit);
+        _checkHalfTime(terms);
+        _checkIndex(inputIndex, terms.inputs.length);
+        bytes32 hash = _checkSpend(
+            competitor_,
+            competitorInputIndex,
+            signature,
+            terms.inputIds[inputIndex],
+            terms.inputs[inputIndex].owner,
+            exit.id
+        );
+        Age age = NOT_INCLUDED;
+        if (proof.header.number != 0) {
+            _checkInclusion(hash, proof);
+            age = packAge(proof.header.number, proof.index + 1);
+        }
+        (address replaced, uint64 position) = competitor(exit.id, found.number);
+        require(position == 0 || age < Age.wrap(position), RootChain_NotOlder(Age.unwrap(age), position));
+        // Effect: it is remembered; the one before is credited, since a push could make this call fail.
+        _setCompetitor(exit.id, found.number, msg.sender, age);
+        emit NonCanonicalChallenged(found.number, exit.id, msg.sender, hash, Age.unwrap(age));
+        if (replaced != address(0)) _credit(ETHER, replaced, challengeBond);
+    }
+
+    /// @inheritdoc IRootChain
+    function respondCanonical(
+        bytes32 transactionHash,
+        uint40 number,
+        InclusionProof calldata proof
+    ) external nonReentrant {
+        // Check: a challenge stands, which none does of an exit that is over; the inclusion is older.
+        (address challenger, uint64 position) = competitor(transactionHash, number);
+        require(challenger != address(0), RootChain_NotChallenged(number, transactionHash));
+        _checkInclusion(transactionHash, proof);
+        Age age = packAge(proof.header.number, proof.index + 1);
+        require(age < Age.wrap(position), RootChain_NotOlder(Age.unwrap(age), position));
+        // Effect: canonical again.
+        _setCompetitor(transactionHash, number, address(0), age);
+        emit CanonicalResponded(number, transactionHash, msg.sender, Age.unwrap(age));
+        // Interaction: the challenge's bond.
+        _push(ETHER, msg.sender, challengeBond);
+    }
+
+    /// @inheritdoc IRootChain
+    function challengeInputSpent(
+        ExitData calldata exit,
+        uint256 inputIndex,
+        Transaction calldata spend,
+        uint256 spendInputIndex,
+        bytes calldata signature
+    ) external nonReentrant {
+        (Found memory found, InFlightExit calldata terms) = _findOpen(exit);
+        _checkIndex(inputIndex, terms.inputs.length);
+        bytes32 id = terms.inputIds[inputIndex];
+        address owner = terms.inputs[inputIndex].owner;
+        bytes32 spendHash = _checkSpend(spend, spendInputIndex, signature, id, owner, exit.id);
+        _cancelPiggyback(found, inputIndex, id, spendHash);
+    }
+
+    /// @inheritdoc IRootChain
+    function challengeOutputSpent(
+        ExitData calldata exit,
+        uint256 outputIndex,
+        InclusionProof calldata proof,
+        Transaction calldata spend,
+        uint256 spendInputIndex,
+        bytes calldata signature
+    ) external nonReentrant {
+        (Found memory found, InFlightExit calldata terms) = _findOpen(exit);
+        _checkIndex(outputIndex, terms.outputs.length);
+        _checkInclusion(exit.id, proof);
+        bytes32 id = TypedData.outputId(exit.id, outputIndex);
+        address owner = terms.outputs[outputIndex].owner;
+        bytes32 spendHash = _checkSpend(spend, spendInputIndex, signature, id, owner, exit.id);
+        _cancelPiggyback(found, OUTPUTS_FROM + outputIndex, id, spendHash);
+    }
+
+    /// @inheritdoc IRootChain
+    function closeInFlightExit(ExitData calldata exit) external nonReentrant {
+        // Check: its time has come, and it would pay nothing.
+        (Found memory found, InFlightExit calldata terms) = _findOpen(exit);
+        uint256 from = terms.startedAt + exitPeriod;
+        require(block.timestamp >= from, RootChain_TooEarly(from));
+        require(!found.slot.pays(), RootChain_StillPiggybacked(found.number));
+        // Effect: over; what entries it has can be skipped.
+        _inFlightExits[exit.id][found.place] = InFlightSlot.wrap(0);
+        _cancel(found.number);
+        emit InFlightExitClosed(found.number, exit.id);
+        _settleChallenge(exit.id, found.number, terms.bondOwner);
+    }
+
+    /// @inheritdoc IRootChain
+    function inFlightExit(bytes32 transactionHash, uint40 number) external view returns (uint256 slot) {
+        return InFlightSlot.unwrap(_inFlightExits[transactionHash][number]);
+    }
+
+    /// @inheritdoc IRootChain
+    function competitor(
+        bytes32 transactionHash,
+        uint40 number
+    ) public view returns (address challenger, uint64 position) {
+        uint256 slot = _competitors[transactionHash][number];
+        return (address(uint160(slot)), uint64(slot >> POSITION_SHIFT));
+    }
+
+    /// @return found With a slot of zero where `data` is no in-flight exit's. Never reverts, whatever the data.
+    function _find(ExitData calldata data) internal view returns (Found memory found) {
+        bytes calldata encoded = data.data;
+        bytes32 hash = keccak256(encoded);
+        // What it says as its number; that of an exit if a slot commits to it.
+        if (encoded.length >= 64) found.number = uint40(uint256(bytes32(encoded[32:64])));
+        found.transactionHash = data.id;
+        found.slot = _inFlightExits[data.id][0];
+        if (found.slot.commits(hash)) return found;
+        found.place = found.number;
+        found.slot = _inFlightExits[data.id][found.place];
+        if (!found.slot.commits(hash)) found.slot = InFlightSlot.wrap(0);
+    }
+
+    /// @dev Pays, or says why not, an exit that matched and has left the queue of the token.
+    function _finishInFlight(address token, ExitData calldata data, Found memory found) internal {
+        InFlightExit calldata exit = _decodeInFlight(data.data);
+        InFlightSlot slot = found.slot;
+        bool decides = slot.isOpen();
+        if (decides) slot = slot.withOutcome(_isCanonical(data.id, exit, found.number));
+        bool canonical = slot.isCanonical();
+        // Effect: nothing is left of this token's piggybacks, nor of the exit after its last queue.
+        InFlightSlot left = slot;
+        bool others;
+        for (uint256 i = 0; i < OUTPUTS_FROM + exit.outputs.length; ++i) {
+            if (slot.state(i) == PIGGYBACK_NONE) continue;
+            if (_tokenOf(exit, i) == token) left = left.withState(i, PIGGYBACK_NONE);
+            else others = true;
+        }
+        _inFlightExits[data.id][found.place] = others ? left : InFlightSlot.wrap(0);
+        emit InFlightExitFinalized(found.number, data.id, token, canonical);
+        if (decides) {
+            if (canonical) _finalizeInputs(exit, found.number);
+            _settleChallenge(data.id, found.number, exit.bondOwner);
+        }
+        // Interaction: each live piggyback's payment, if it is on the side that won, and its bond.
+        for (uint256 i = 0; i < OUTPUTS_FROM + exit.outputs.length; ++i) {
+            uint256 state = slot.state(i);
+            if (state < PIGGYBACK_LIVE || _tokenOf(exit, i) != token) continue;
+            (bytes32 id, Output calldata output) = _moved(data.id, exit, i);
+            uint256 amount = canonical == (i >= OUTPUTS_FROM) ? _finalizePiggyback(found.number, id, output) : 0;
+            address sponsor = slot.isSponsored() ? _sponsors[found.number][i] : address(0);
+            _pushWithBond(
+                token,
+                output.owner,
+                amount,
+                sponsor == address(0) ? output.owner : sponsor,
+                state == PIGGYBACK_LIVE_WITH_BOUNTY ? piggybackBond - bounty : piggybackBond
+            );
+        }
+    }
+
+    /// @return age The youngest input's.
+    /// @return timestamp And its time: of its block, or of the deposit.
+    function _checkInputs(
+        bytes32 hash,
+        InFlightExit memory exit,
+        bytes[] calldata signatures,
+        PaymentOutput[] calldata payments,
+        DepositOutput[] calldata deposits
+    ) private view returns (Age age, uint256 timestamp) {
+        uint256 count = exit.inputIds.length;
+        require(count != 0 && count <= MAX_COUNT, RootChain_WrongCount(count));
+        require(signatures.length == count, RootChain_WrongCount(signatures.length));
+        require(payments.length + deposits.length == count, RootChain_WrongCount(payments.length + deposits.length));
+        uint256 nextDeposit;
+        for (uint256 i = 0; i < count; ++i) {
+            bytes32 id = exit.inputIds[i];
+            for (uint256 j = 0; j < i; ++j) require(exit.inputIds[j] != id, RootChain_DuplicateInput(id));
+            Age inputAge;
+            uint256 inputTimestamp;
+            if (nextDeposit < deposits.length && _depositId(deposits[nextDeposit].deposit) == id) {
+                (exit.inputs[i], inputAge, inputTimestamp) = _depositInput(id, deposits[nextDeposit]);
+                ++nextDeposit;
+            } else {
+                require(i - nextDeposit < payments.length, RootChain_UnknownInput(id));
+                (exit.inputs[i], inputAge, inputTimestamp) = _paymentInput(id, payments[i - nextDeposit]);
+            }
+            _checkOutput(exit.inputs[i]);
+            _checkSignature(hash, signatures[i], exit.inputs[i].owner);
+            if (!(inputAge < age)) (age, timestamp) = (inputAge, inputTimestamp);
+        }
+    }
+
+    function _paymentInput(
+        bytes32 id,
+        PaymentOutput calldata payment
+    ) private view returns (Output memory input, Age age, uint256 timestamp) {
+        (bytes32 made, Output calldata output) = _includedOutput(
+            payment.transaction,
+            payment.proof,
+            payment.outputIndex
+        );
+        require(made == id, RootChain_UnknownInput(id));
+        return (output, packAge(payment.proof.header.number, payment.proof.index + 1), payment.proof.header.timestamp);
+    }
+
+    function _depositInput(
+        bytes32 id,
+        DepositOutput calldata made
+    ) private view returns (Output memory input, Age age, uint256 timestamp) {
+        (, uint216 record) = _output(id);
+        record = _recordBefore(record, made.exit);
+        require(record != 0, RootChain_UnknownDeposit(made.deposit.id));
+        input = Output(made.deposit.owner, made.deposit.token, made.deposit.amount);
+        return (input, packAge(uint64(record >> 64), 0), uint64(record));
+    }
+
+    function _checkOutput(Output memory output) private pure {
+        require(output.owner != address(0), RootChain_ZeroAddress());
+        require(output.amount != 0, RootChain_ZeroAmount());
+    }
+
+    /// @dev That each token's inputs bring what its outputs take. Every amount is above zero, so a token that only the
+    /// outputs have shows as one whose sums differ.
+    function _checkSums(InFlightExit memory exit) private pure {
+        uint256 count = exit.outputs.length;
+        require(count != 0 && count <= MAX_COUNT, RootChain_WrongCount(count));
+        for (uint256 i = 0; i < count; ++i) _checkOutput(exit.outputs[i]);
+        for (uint256 i = 0; i < exit.inputs.length; ++i) _checkSum(exit, exit.inputs[i].token);
+        for (uint256 i = 0; i < count; ++i) _checkSum(exit, exit.outputs[i].token);
+    }
+
+    function _checkSum(InFlightExit memory exit, address token) private pure {
+        require(_sum(exit.inputs, token) == _sum(exit.outputs, token), RootChain_Unbalanced(token));
+    }
+
+    function _sum(Output[] memory outputs, address token) private pure returns (uint256 sum) {
+        for (uint256 i = 0; i < outputs.length; ++i) {
+            if (outputs[i].token != token) continue;
+            unchecked {
+                sum += outputs[i].amount;
+            }
+            require(sum >= outputs[i].amount, RootChain_Unbalanced(token));
+        }
+    }
+
+    function _findOpen(ExitData calldata exit) private view returns (Found memory found, InFlightExit calldata terms) {
+        found = _find(exit);
+        require(found.slot.isOpen(), RootChain_NoSuchExit(found.number, exit.id));
+        terms = _decodeInFlight(exit.data);
+    }
+
+    function _checkHalfTime(InFlightExit calldata terms) private view {
+        uint256 until = terms.startedAt + exitPeriod / 2;
+        require(block.timestamp < until, RootChain_TooLate(until));
+    }
+
+    /// @return id The output id of an input or output.
+    /// @return output And what it is.
+    function _moved(
+        bytes32 transactionHash,
+        InFlightExit calldata exit,
+        uint256 index
+    ) private pure returns (bytes32 id, Output calldata output) {
+        if (index < OUTPUTS_FROM) {
+            _checkIndex(index, exit.inputs.length);
+            return (exit.inputIds[index], exit.inputs[index]);
+        }
+        _checkIndex(index, OUTPUTS_FROM + exit.outputs.length);
+        index -= OUTPUTS_FROM;
+        return (TypedData.outputId(transactionHash, index), exit.outputs[index]);
+    }
+
+    function _tokenOf(InFlightExit calldata exit, uint256 index) private pure returns (address) {
+        return index < OUTPUTS_FROM ? exit.inputs[index].token : exit.outputs[index - OUTPUTS_FROM].token;
+    }
+
+    function _addPiggyback(
+        Found memory found,
+        InFlightExit calldata exit,
+        uint256 index,
+        bytes32 id,
+        Output calldata output,
+        address bondOwner
+    ) private returns (InFlightSlot slot) {
+        slot = found.slot;
+        uint40 number = found.number;
+        // Check: it is the first there.
+        require(slot.state(index) == PIGGYBACK_NONE, RootChain_AlreadyPiggybacked(number, index));
+        // Effect: an entry of the queue with the first of a token.
+        uint256 made = PIGGYBACK_LIVE;
+        if (!_isQueued(slot, exit, output.token)) {
+            made = PIGGYBACK_LIVE_WITH_BOUNTY;
+            _enqueue(output.token, Priority.wrap(exit.priority));
+        }
+        if (bondOwner != output.owner) {
+            slot = slot.withSponsor();
+            _sponsors[number][index] = bondOwner;
+        }
+        emit Piggybacked(number, id, output.owner, index, bondOwner);
+        return slot.withState(index, made);
+    }
+
+    /// @return Whether a piggyback of the token was made, whatever has become of it.
+    function _isQueued(InFlightSlot slot, InFlightExit calldata exit, address token) private pure returns (bool) {
+        for (uint256 i = 0; i < exit.inputs.length; ++i) {
+            if (slot.state(i) != PIGGYBACK_NONE && exit.inputs[i].token == token) return true;
+        }
+        for (uint256 i = 0; i < exit.outputs.length; ++i) {
+            if (slot.state(OUTPUTS_FROM + i) != PIGGYBACK_NONE && exit.outputs[i].token == token) return true;
+        }
+        return false;
+    }
+
+    function _cancelPiggyback(Found memory found, uint256 index, bytes32 id, bytes32 spendHash) private {
+        uint256 state = found.slot.state(index);
+        require(state >= PIGGYBACK_LIVE, RootChain_NotPiggybacked(found.number, index));
+        _inFlightExits[found.transactionHash][found.place] = found.slot.withState(index, PIGGYBACK_CANCELLED);
+        emit PiggybackChallenged(found.number, id, msg.sender, index, spendHash);
+        // Interaction: the bond but for the bounty of whoever takes the entry out.
+        _push(ETHER, msg.sender, state == PIGGYBACK_LIVE_WITH_BOUNTY ? piggybackBond - bounty : piggybackBond);
+    }
+
+    function _isCanonical(
+        bytes32 transactionHash,
+        InFlightExit calldata exit,
+        uint40 number
+    ) private view returns (bool) {
+        (address challenger, ) = competitor(transactionHash, number);
+        if (challenger != address(0)) return false;
+        for (uint256 i = 0; i < exit.inputIds.length; ++i) {
+            (uint40 finalizer, ) = _output(exit.inputIds[i]);
+            if (finalizer != 0) return false;
+        }
+        return true;
+    }
+
+    function _finalizeInputs(InFlightExit calldata exit, uint40 number) private {
+        for (uint256 i = 0; i < exit.inputIds.length; ++i) {
+            bytes32 id = exit.inputIds[i];
+            (, uint216 record) = _output(id);
+            _setOutput(id, number, record);
+            emit OutputFinalized(id, number);
+        }
+    }
+
+    /// @return amount What is to be paid: nothing when another exit finalized it, or not so much is held.
+    function _finalizePiggyback(uint40 number, bytes32 id, Output calldata output) private returns (uint256 amount) {
+        (uint40 finalizer, uint216 record) = _output(id);
+        if (finalizer == 0 && _finalize(number, id, record, output.token, output.amount)) amount = output.amount;
+    }
+
+    /// @dev At the end of what could be challenged: the exit's bond, and that of the challenge that stands.
+    function _settleChallenge(bytes32 transactionHash, uint40 number, address bondOwner) private {
+        (address challenger, ) = competitor(transactionHash, number);
+        delete _competitors[transactionHash][number];
+        if (challenger == address(0)) _push(ETHER, bondOwner, inFlightExitBond);
+        else _push(ETHER, challenger, inFlightExitBond + challengeBond);
+    }
+
+    function _setCompetitor(bytes32 transactionHash, uint40 number, address challenger, Age age) private {
+        _competitors[transactionHash][number] = (uint256(Age.unwrap(age)) << POSITION_SHIFT) | uint160(challenger);
+    }
+
+    /// @dev Of data that an exit committed to: its encoding begins with the offset of the struct, one word.
+    function _decodeInFlight(bytes calldata data) private pure returns (InFlightExit calldata exit) {
+        assembly ("memory-safe") {
+            exit := add(data.offset, 32)
+        }
+    }
+}
