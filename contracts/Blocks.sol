@@ -79,8 +79,15 @@ abstract contract Blocks is IRootChain, EIP712 {
     /// @dev Reverts unless `leaf` is where the proof says in a committed block.
     function _checkInclusion(bytes32 leaf, InclusionProof calldata proof) internal view {
         BlockHeader calldata header = proof.header;
+        bytes32 blockHash;
+        assembly ("memory-safe") {
+            // keccak256(abi.encode(header)), straight from calldata.
+            let start := mload(0x40)
+            calldatacopy(start, header, 128)
+            blockHash := keccak256(start, 128)
+        }
         require(
-            blockHashes[header.number] == keccak256(abi.encode(header)),
+            blockHashes[header.number] == blockHash,
             RootChain_UnknownBlock(header.number, header.transactionsRoot)
         );
         require(

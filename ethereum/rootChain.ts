@@ -9,9 +9,10 @@ import type { EthereumRpc, Log } from "./rpc.ts";
 const abi = JSON.parse(readFileSync(new URL("RootChain.abi.json", import.meta.url), "utf8")) as InterfaceAbi;
 const rootChain = new Interface(abi);
 const OUTPUTS = "tuple(address owner,address token,uint256 amount)[]";
-const IN_FLIGHT_EXIT =
-  "tuple(uint128 priority,uint64 startedAt,uint64 salt,address bondOwner,bytes32[] inputIds," +
-  `${OUTPUTS} inputs,${OUTPUTS} outputs)`;
+const IN_FLIGHT_EXIT = [
+  ...["uint128 priority", "uint64 startedAt", "uint64 salt", "address bondOwner", "bytes32[] inputIds"],
+  ...[`${OUTPUTS} inputs`, `${OUTPUTS} outputs`],
+];
 
 /** What an input or output of an in-flight exit is. */
 export interface ExitOutput {
@@ -278,7 +279,7 @@ function decodeEvent(name: string, args: Result): Record<string, unknown> | null
 
 function decodeInFlightExit(args: Result): Record<string, unknown> {
   const data = args["data"] as Hex;
-  const exit = AbiCoder.defaultAbiCoder().decode([IN_FLIGHT_EXIT], data)[0] as Result;
+  const exit = AbiCoder.defaultAbiCoder().decode(IN_FLIGHT_EXIT, data);
   return {
     transactionHash: args["transactionHash"],
     startedAt: Number(exit["startedAt"]),

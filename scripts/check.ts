@@ -40,6 +40,14 @@ const CHECKS: Check[] = [
     command: [bin("typescript", "tsc"), "-p", "tsconfig.tests.json"],
   },
   { name: "abi", what: "the ABI the processes load", command: ["scripts/checks/abi.ts"] },
+  {
+    name: "gas",
+    what: "the committed gas snapshots, within 1 %",
+    command: [
+      bin("hardhat"),
+      ...["test", "solidity", "test/contracts/Gas.t.sol", "--snapshot-check", "--tolerance", "1"],
+    ],
+  },
   { name: "docs", what: "codes and settings stand in the documents", command: ["scripts/checks/docs.ts"] },
 ];
 

@@ -128,7 +128,7 @@ abstract contract Exits is Deposits {
 
     /// @param owner Not zero: a signature that recovers to nobody is nobody's.
     function _checkSignature(bytes32 hash, bytes calldata signature, address owner) internal pure {
-        (address signer, , ) = ECDSA.tryRecover(hash, signature);
+        (address signer, , ) = ECDSA.tryRecoverCalldata(hash, signature);
         require(signer == owner && owner != address(0), RootChain_WrongSigner(signer, owner));
     }
 

@@ -10,7 +10,8 @@ import {
     PIGGYBACK_CANCELLED,
     PIGGYBACK_LIVE,
     PIGGYBACK_LIVE_WITH_BOUNTY,
-    PIGGYBACK_NONE
+    PIGGYBACK_NONE,
+    PIGGYBACKS_MASK
 } from "../libraries/InFlightSlot.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {
@@ -56,17 +57,14 @@ abstract contract InFlightExits is StandardExits {
         // Check: the bond, and a transaction that could be included.
         _checkBonds(inFlightExitBond);
         bytes32 hash = _transactionHash(transaction);
-        InFlightExit memory exit = InFlightExit(
-            0,
-            uint64(block.timestamp),
-            uint64(block.prevrandao),
-            msg.sender,
+        (Output[] memory inputs, Age age, uint256 timestamp) = _checkInputs(
+            hash,
             transaction.inputs,
-            new Output[](transaction.inputs.length),
-            transaction.outputs
+            signatures,
+            payments,
+            deposits
         );
-        (Age age, uint256 timestamp) = _checkInputs(hash, exit, signatures, payments, deposits);
-        _checkSums(exit);
+        _checkOutputs(inputs, transaction.outputs);
         // Effect: a live exit of the same transaction, if this one is older, goes on beside it.
         InFlightSlot main = _inFlightExits[hash][0];
         if (main.exists()) {
@@ -77,8 +75,15 @@ abstract contract InFlightExits is StandardExits {
         }
         // Effect: a number and the commitment; entries of queues come with piggybacks.
         number = _takeExitNumber();
-        exit.priority = Priority.unwrap(packPriority(_exitableAt(timestamp), age, true, number));
-        bytes memory data = abi.encode(exit);
+        bytes memory data = abi.encode(
+            packPriority(_exitableAt(timestamp), age, true, number),
+            block.timestamp,
+            uint64(block.prevrandao),
+            msg.sender,
+            transaction.inputs,
+            inputs,
+            transaction.outputs
+        );
         _inFlightExits[hash][0] = newInFlightSlot(data);
         emit InFlightExitStarted(number, hash, msg.sender, data);
     }
@@ -207,7 +212,9 @@ abstract contract InFlightExits is StandardExits {
         _inFlightExits[exit.id][found.place] = InFlightSlot.wrap(0);
         _cancel(found.number);
         emit InFlightExitClosed(found.number, exit.id);
-        _settleChallenge(exit.id, found.number, terms.bondOwner);
+        // Interaction: the bonds.
+        (address to, uint256 sum) = _settleChallenge(exit.id, found.number, terms.bondOwner);
+        _push(ETHER, to, sum);
     }
 
     /// @inheritdoc IRootChain
@@ -229,7 +236,7 @@ abstract contract InFlightExits is StandardExits {
         bytes calldata encoded = data.data;
         bytes32 hash = keccak256(encoded);
         // What it says as its number; that of an exit if a slot commits to it.
-        if (encoded.length >= 64) found.number = uint40(uint256(bytes32(encoded[32:64])));
+        if (encoded.length >= 32) found.number = uint40(uint256(bytes32(encoded[:32])));
         found.transactionHash = data.id;
         found.slot = _inFlightExits[data.id][0];
         if (found.slot.commits(hash)) return found;
@@ -243,67 +250,83 @@ abstract contract InFlightExits is StandardExits {
         InFlightExit calldata exit = _decodeInFlight(data.data);
         InFlightSlot slot = found.slot;
         bool decides = slot.isOpen();
-        if (decides) slot = slot.withOutcome(_isCanonical(data.id, exit, found.number));
+        if (decides) slot = slot.withOutcome(_isCanonical(data.id, exit.inputIds, found.number));
         bool canonical = slot.isCanonical();
         // Effect: nothing is left of this token's piggybacks, nor of the exit after its last queue.
-        InFlightSlot left = slot;
-        bool others;
-        for (uint256 i = 0; i < OUTPUTS_FROM + exit.outputs.length; ++i) {
-            if (slot.state(i) == PIGGYBACK_NONE) continue;
-            if (_tokenOf(exit, i) == token) left = left.withState(i, PIGGYBACK_NONE);
-            else others = true;
-        }
-        _inFlightExits[data.id][found.place] = others ? left : InFlightSlot.wrap(0);
+        (InFlightSlot left, uint256 due) = _takePiggybacks(slot, exit, token);
+        _inFlightExits[data.id][found.place] = left;
         emit InFlightExitFinalized(found.number, data.id, token, canonical);
+        address to;
+        uint256 sum;
         if (decides) {
-            if (canonical) _finalizeInputs(exit, found.number);
-            _settleChallenge(data.id, found.number, exit.bondOwner);
+            if (canonical) _finalizeInputs(exit.inputIds, found.number);
+            (to, sum) = _settleChallenge(data.id, found.number, exit.bondOwner);
         }
-        // Interaction: each live piggyback's payment, if it is on the side that won, and its bond.
-        for (uint256 i = 0; i < OUTPUTS_FROM + exit.outputs.length; ++i) {
-            uint256 state = slot.state(i);
-            if (state < PIGGYBACK_LIVE || _tokenOf(exit, i) != token) continue;
+        // Interaction: each live piggyback's payment, if it is on the side that won, and its bond. Ether that goes to
+        // one receiver in a row goes in one call.
+        for (uint256 i = uint32(due) == 0 ? OUTPUTS_FROM : 0; due >> (2 * i) != 0; ++i) {
+            uint256 state = (due >> (2 * i)) & 3;
+            if (state < PIGGYBACK_LIVE) continue;
             (bytes32 id, Output calldata output) = _moved(data.id, exit, i);
             uint256 amount = canonical == (i >= OUTPUTS_FROM) ? _finalizePiggyback(found.number, id, output) : 0;
             address sponsor = slot.isSponsored() ? _sponsors[found.number][i] : address(0);
-            _pushWithBond(
-                token,
-                output.owner,
-                amount,
-                sponsor == address(0) ? output.owner : sponsor,
-                state == PIGGYBACK_LIVE_WITH_BOUNTY ? piggybackBond - bounty : piggybackBond
-            );
+            if (token == ETHER) (to, sum) = _gather(to, sum, output.owner, amount);
+            else _push(token, output.owner, amount);
+            uint256 bond = state == PIGGYBACK_LIVE_WITH_BOUNTY ? piggybackBond - bounty : piggybackBond;
+            (to, sum) = _gather(to, sum, sponsor == address(0) ? output.owner : sponsor, bond);
         }
+        _push(ETHER, to, sum);
     }
 
-    /// @return age The youngest input's.
+    /// @return left The slot without this token's piggybacks; zero when there are no others.
+    /// @return due This token's, as they stood.
+    function _takePiggybacks(
+        InFlightSlot slot,
+        InFlightExit calldata exit,
+        address token
+    ) private pure returns (InFlightSlot left, uint256 due) {
+        uint256 all = InFlightSlot.unwrap(slot) & PIGGYBACKS_MASK;
+        Output[] calldata inputs = exit.inputs;
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            if (inputs[i].token == token) due |= all & (3 << (2 * i));
+        }
+        Output[] calldata outputs = exit.outputs;
+        for (uint256 i = 0; i < outputs.length; ++i) {
+            if (outputs[i].token == token) due |= all & (3 << (2 * (OUTPUTS_FROM + i)));
+        }
+        left = InFlightSlot.wrap(all == due ? 0 : InFlightSlot.unwrap(slot) ^ due);
+    }
+
+    /// @return inputs What the inputs are.
+    /// @return age The youngest one's.
     /// @return timestamp And its time: of its block, or of the deposit.
     function _checkInputs(
         bytes32 hash,
-        InFlightExit memory exit,
+        bytes32[] calldata ids,
         bytes[] calldata signatures,
         PaymentOutput[] calldata payments,
         DepositOutput[] calldata deposits
-    ) private view returns (Age age, uint256 timestamp) {
-        uint256 count = exit.inputIds.length;
-        require(count != 0 && count <= MAX_COUNT, RootChain_WrongCount(count));
-        require(signatures.length == count, RootChain_WrongCount(signatures.length));
-        require(payments.length + deposits.length == count, RootChain_WrongCount(payments.length + deposits.length));
+    ) private view returns (Output[] memory inputs, Age age, uint256 timestamp) {
+        _checkCount(ids.length);
+        require(signatures.length == ids.length, RootChain_WrongCount(signatures.length));
+        uint256 sources = payments.length + deposits.length;
+        require(sources == ids.length, RootChain_WrongCount(sources));
+        inputs = new Output[](sources);
         uint256 nextDeposit;
-        for (uint256 i = 0; i < count; ++i) {
-            bytes32 id = exit.inputIds[i];
-            for (uint256 j = 0; j < i; ++j) require(exit.inputIds[j] != id, RootChain_DuplicateInput(id));
+        for (uint256 i = 0; i < ids.length; ++i) {
+            bytes32 id = ids[i];
+            for (uint256 j = 0; j < i; ++j) require(ids[j] != id, RootChain_DuplicateInput(id));
             Age inputAge;
             uint256 inputTimestamp;
             if (nextDeposit < deposits.length && _depositId(deposits[nextDeposit].deposit) == id) {
-                (exit.inputs[i], inputAge, inputTimestamp) = _depositInput(id, deposits[nextDeposit]);
+                (inputs[i], inputAge, inputTimestamp) = _depositInput(id, deposits[nextDeposit]);
                 ++nextDeposit;
             } else {
                 require(i - nextDeposit < payments.length, RootChain_UnknownInput(id));
-                (exit.inputs[i], inputAge, inputTimestamp) = _paymentInput(id, payments[i - nextDeposit]);
+                (inputs[i], inputAge, inputTimestamp) = _paymentInput(id, payments[i - nextDeposit]);
             }
-            _checkOutput(exit.inputs[i]);
-            _checkSignature(hash, signatures[i], exit.inputs[i].owner);
+            _checkOutput(inputs[i].owner, inputs[i].amount);
+            _checkSignature(hash, signatures[i], inputs[i].owner);
             if (!(inputAge < age)) (age, timestamp) = (inputAge, inputTimestamp);
         }
     }
@@ -312,13 +335,10 @@ abstract contract InFlightExits is StandardExits {
         bytes32 id,
         PaymentOutput calldata payment
     ) private view returns (Output memory input, Age age, uint256 timestamp) {
-        (bytes32 made, Output calldata output) = _includedOutput(
-            payment.transaction,
-            payment.proof,
-            payment.outputIndex
-        );
+        InclusionProof calldata proof = payment.proof;
+        (bytes32 made, Output calldata output) = _includedOutput(payment.transaction, proof, payment.outputIndex);
         require(made == id, RootChain_UnknownInput(id));
-        return (output, packAge(payment.proof.header.number, payment.proof.index + 1), payment.proof.header.timestamp);
+        return (output, packAge(proof.header.number, proof.index + 1), proof.header.timestamp);
     }
 
     function _depositInput(
@@ -332,32 +352,47 @@ abstract contract InFlightExits is StandardExits {
         return (input, packAge(uint64(record >> 64), 0), uint64(record));
     }
 
-    function _checkOutput(Output memory output) private pure {
-        require(output.owner != address(0), RootChain_ZeroAddress());
-        require(output.amount != 0, RootChain_ZeroAmount());
-    }
-
-    /// @dev That each token's inputs bring what its outputs take. Every amount is above zero, so a token that only the
-    /// outputs have shows as one whose sums differ.
-    function _checkSums(InFlightExit memory exit) private pure {
-        uint256 count = exit.outputs.length;
+    function _checkCount(uint256 count) private pure {
         require(count != 0 && count <= MAX_COUNT, RootChain_WrongCount(count));
-        for (uint256 i = 0; i < count; ++i) _checkOutput(exit.outputs[i]);
-        for (uint256 i = 0; i < exit.inputs.length; ++i) _checkSum(exit, exit.inputs[i].token);
-        for (uint256 i = 0; i < count; ++i) _checkSum(exit, exit.outputs[i].token);
     }
 
-    function _checkSum(InFlightExit memory exit, address token) private pure {
-        require(_sum(exit.inputs, token) == _sum(exit.outputs, token), RootChain_Unbalanced(token));
+    function _checkOutput(address owner, uint256 amount) private pure {
+        require(owner != address(0), RootChain_ZeroAddress());
+        require(amount != 0, RootChain_ZeroAmount());
     }
 
-    function _sum(Output[] memory outputs, address token) private pure returns (uint256 sum) {
+    /// @dev That they are something for somebody, and in each token take what the inputs bring. No amount is zero, so a
+    /// token of one side only shows as one whose sums differ.
+    function _checkOutputs(Output[] memory inputs, Output[] calldata outputs) private pure {
+        _checkCount(outputs.length);
+        for (uint256 i = 0; i < outputs.length; ++i) _checkOutput(outputs[i].owner, outputs[i].amount);
+        address token = inputs[0].token;
+        _checkSums(inputs, outputs, token);
+        // Mostly there is one token only.
+        for (uint256 i = 1; i < inputs.length; ++i) {
+            if (inputs[i].token != token) _checkSums(inputs, outputs, inputs[i].token);
+        }
         for (uint256 i = 0; i < outputs.length; ++i) {
-            if (outputs[i].token != token) continue;
-            unchecked {
-                sum += outputs[i].amount;
-            }
-            require(sum >= outputs[i].amount, RootChain_Unbalanced(token));
+            if (outputs[i].token != token) _checkSums(inputs, outputs, outputs[i].token);
+        }
+    }
+
+    function _checkSums(Output[] memory inputs, Output[] calldata outputs, address token) private pure {
+        uint256 brought;
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            if (inputs[i].token == token) brought = _add(brought, inputs[i].amount, token);
+        }
+        uint256 taken;
+        for (uint256 i = 0; i < outputs.length; ++i) {
+            if (outputs[i].token == token) taken = _add(taken, outputs[i].amount, token);
+        }
+        require(brought == taken, RootChain_Unbalanced(token));
+    }
+
+    function _add(uint256 sum, uint256 amount, address token) private pure returns (uint256) {
+        unchecked {
+            require(sum + amount >= sum, RootChain_Unbalanced(token));
+            return sum + amount;
         }
     }
 
@@ -388,10 +423,6 @@ abstract contract InFlightExits is StandardExits {
         return (TypedData.outputId(transactionHash, index), exit.outputs[index]);
     }
 
-    function _tokenOf(InFlightExit calldata exit, uint256 index) private pure returns (address) {
-        return index < OUTPUTS_FROM ? exit.inputs[index].token : exit.outputs[index - OUTPUTS_FROM].token;
-    }
-
     function _addPiggyback(
         Found memory found,
         InFlightExit calldata exit,
@@ -406,7 +437,8 @@ abstract contract InFlightExits is StandardExits {
         require(slot.state(index) == PIGGYBACK_NONE, RootChain_AlreadyPiggybacked(number, index));
         // Effect: an entry of the queue with the first of a token.
         uint256 made = PIGGYBACK_LIVE;
-        if (!_isQueued(slot, exit, output.token)) {
+        (, uint256 sameToken) = _takePiggybacks(slot, exit, output.token);
+        if (sameToken == 0) {
             made = PIGGYBACK_LIVE_WITH_BOUNTY;
             _enqueue(output.token, Priority.wrap(exit.priority));
         }
@@ -416,17 +448,6 @@ abstract contract InFlightExits is StandardExits {
         }
         emit Piggybacked(number, id, output.owner, index, bondOwner);
         return slot.withState(index, made);
-    }
-
-    /// @return Whether a piggyback of the token was made, whatever has become of it.
-    function _isQueued(InFlightSlot slot, InFlightExit calldata exit, address token) private pure returns (bool) {
-        for (uint256 i = 0; i < exit.inputs.length; ++i) {
-            if (slot.state(i) != PIGGYBACK_NONE && exit.inputs[i].token == token) return true;
-        }
-        for (uint256 i = 0; i < exit.outputs.length; ++i) {
-            if (slot.state(OUTPUTS_FROM + i) != PIGGYBACK_NONE && exit.outputs[i].token == token) return true;
-        }
-        return false;
     }
 
     function _cancelPiggyback(Found memory found, uint256 index, bytes32 id, bytes32 spendHash) private {
@@ -440,24 +461,23 @@ abstract contract InFlightExits is StandardExits {
 
     function _isCanonical(
         bytes32 transactionHash,
-        InFlightExit calldata exit,
+        bytes32[] calldata inputIds,
         uint40 number
     ) private view returns (bool) {
         (address challenger, ) = competitor(transactionHash, number);
         if (challenger != address(0)) return false;
-        for (uint256 i = 0; i < exit.inputIds.length; ++i) {
-            (uint40 finalizer, ) = _output(exit.inputIds[i]);
+        for (uint256 i = 0; i < inputIds.length; ++i) {
+            (uint40 finalizer, ) = _output(inputIds[i]);
             if (finalizer != 0) return false;
         }
         return true;
     }
 
-    function _finalizeInputs(InFlightExit calldata exit, uint40 number) private {
-        for (uint256 i = 0; i < exit.inputIds.length; ++i) {
-            bytes32 id = exit.inputIds[i];
-            (, uint216 record) = _output(id);
-            _setOutput(id, number, record);
-            emit OutputFinalized(id, number);
+    function _finalizeInputs(bytes32[] calldata inputIds, uint40 number) private {
+        for (uint256 i = 0; i < inputIds.length; ++i) {
+            (, uint216 record) = _output(inputIds[i]);
+            _setOutput(inputIds[i], number, record);
+            emit OutputFinalized(inputIds[i], number);
         }
     }
 
@@ -467,22 +487,34 @@ abstract contract InFlightExits is StandardExits {
         if (finalizer == 0 && _finalize(number, id, record, output.token, output.amount)) amount = output.amount;
     }
 
-    /// @dev At the end of what could be challenged: the exit's bond, and that of the challenge that stands.
-    function _settleChallenge(bytes32 transactionHash, uint40 number, address bondOwner) private {
-        (address challenger, ) = competitor(transactionHash, number);
+    /// @dev At the end of what could be challenged.
+    /// @return to Whom the exit's bond goes to: its owner, or who made the challenge that stands.
+    /// @return sum That bond, and with it the challenge's.
+    function _settleChallenge(
+        bytes32 transactionHash,
+        uint40 number,
+        address bondOwner
+    ) private returns (address to, uint256 sum) {
+        (to, ) = competitor(transactionHash, number);
         delete _competitors[transactionHash][number];
-        if (challenger == address(0)) _push(ETHER, bondOwner, inFlightExitBond);
-        else _push(ETHER, challenger, inFlightExitBond + challengeBond);
+        return to == address(0) ? (bondOwner, inFlightExitBond) : (to, inFlightExitBond + challengeBond);
+    }
+
+    /// @return The receiver, and the sum of what it is to get: `sum` went out when that was another's.
+    function _gather(address to, uint256 sum, address receiver, uint256 amount) private returns (address, uint256) {
+        if (receiver == to) return (to, sum + amount);
+        _push(ETHER, to, sum);
+        return (receiver, amount);
     }
 
     function _setCompetitor(bytes32 transactionHash, uint40 number, address challenger, Age age) private {
         _competitors[transactionHash][number] = (uint256(Age.unwrap(age)) << POSITION_SHIFT) | uint160(challenger);
     }
 
-    /// @dev Of data that an exit committed to: its encoding begins with the offset of the struct, one word.
+    /// @dev Of data that an exit committed to: the encoding of a struct's members.
     function _decodeInFlight(bytes calldata data) private pure returns (InFlightExit calldata exit) {
         assembly ("memory-safe") {
-            exit := add(data.offset, 32)
+            exit := data.offset
         }
     }
 }

@@ -82,7 +82,7 @@ struct ExitData {
     bytes data;
 }
 
-/// @notice What an in-flight exit is about: its ABI encoding stands in `InFlightExitStarted`.
+/// @notice What an in-flight exit is about: abi.encode of these members stands in `InFlightExitStarted`.
 /// @param priority The queue key of all its entries, in whatever token (see `ExitStarted`; kind 1).
 /// @param startedAt Seconds.
 /// @param salt What nobody knew before: so that no second exit with the same commitment can be made ready.
@@ -301,7 +301,7 @@ interface IRootChain {
     event ExitUnpayable(uint40 indexed number, bytes32 indexed outputId, uint256 amount, uint256 held);
 
     /// @notice An in-flight exit starts. When one of the same transaction was live, that goes on beside it.
-    /// @param data ABI encoding of the `InFlightExit`: to be handed in again.
+    /// @param data abi.encode of the members of `InFlightExit`: to be handed in again.
     event InFlightExitStarted(
         uint40 indexed number,
         bytes32 indexed transactionHash,

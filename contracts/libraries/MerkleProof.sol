@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
-
 /// @title Proofs by index in the ordered tree of a block (docs/PROTOCOL.md, "Blocks")
 /// @dev Leaves are padded with zeros to the next power of two. OpenZeppelin's `MerkleProof` sorts the pair, so a
 /// proof of its kind says nothing about the index.
@@ -18,10 +16,20 @@ library MerkleProof {
     ) internal pure returns (bool) {
         if (index >= count || !_isDepth(siblings.length, count)) return false;
         bytes32 node = leaf;
-        for (uint256 i = 0; i < siblings.length; ++i) {
-            bytes32 sibling = siblings[i];
-            node = index & 1 == 0 ? Hashes.efficientKeccak256(node, sibling) : Hashes.efficientKeccak256(sibling, node);
-            index >>= 1;
+        assembly ("memory-safe") {
+            let end := add(siblings.offset, shl(5, siblings.length))
+            for {
+                let at := siblings.offset
+            } lt(at, end) {
+                at := add(at, 32)
+            } {
+                // The index's lowest bit says which half of the pair the node is.
+                let place := shl(5, and(index, 1))
+                mstore(place, node)
+                mstore(xor(place, 32), calldataload(at))
+                node := keccak256(0, 64)
+                index := shr(1, index)
+            }
         }
         return node == root;
     }

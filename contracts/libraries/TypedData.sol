@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {Deposit, Output, Transaction} from "../interfaces/IRootChain.sol";
 
 /// @title EIP-712 struct hashes and output ids (docs/PROTOCOL.md, "Identifiers")
@@ -18,24 +19,19 @@ library TypedData {
         "ExitAuthorization(address owner,bytes32 outputId,uint64 blockNumber,address bondOwner,uint64 deadline)"
     );
 
+    /// @dev As if by abi.encode, but straight from calldata: an in-flight exit hashes a transaction for each input.
+    /// An address that does not fit its 20 bytes gives a hash that nobody signs.
     function structHash(Transaction calldata transaction) internal pure returns (bytes32) {
-        uint256 count = transaction.outputs.length;
-        bytes32[] memory outputHashes = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) outputHashes[i] = structHash(transaction.outputs[i]);
         return
             keccak256(
                 abi.encode(
                     TRANSACTION_TYPEHASH,
                     transaction.purpose,
-                    keccak256(abi.encodePacked(transaction.inputs)),
-                    keccak256(abi.encodePacked(outputHashes)),
+                    _hash(transaction.inputs),
+                    _hash(transaction.outputs),
                     transaction.fileHash
                 )
             );
-    }
-
-    function structHash(Output calldata output) internal pure returns (bytes32) {
-        return keccak256(abi.encode(OUTPUT_TYPEHASH, output.owner, output.token, output.amount));
     }
 
     function structHash(Deposit memory deposit) internal pure returns (bytes32) {
@@ -55,6 +51,35 @@ library TypedData {
 
     /// @param hash A transaction's or a deposit's EIP-712 digest; a deposit's only output has index 0.
     function outputId(bytes32 hash, uint256 outputIndex) internal pure returns (bytes32) {
-        return keccak256(abi.encode(hash, outputIndex));
+        return Hashes.efficientKeccak256(hash, bytes32(outputIndex));
+    }
+
+    function _hash(bytes32[] calldata inputs) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            let size := shl(5, inputs.length)
+            calldatacopy(start, inputs.offset, size)
+            hash := keccak256(start, size)
+        }
+    }
+
+    function _hash(Output[] calldata outputs) private pure returns (bytes32 hash) {
+        bytes32 typeHash = OUTPUT_TYPEHASH;
+        assembly ("memory-safe") {
+            // The outputs' hashes, and behind them one output after the other with its type.
+            let hashes := mload(0x40)
+            let size := shl(5, outputs.length)
+            let output := add(hashes, size)
+            mstore(output, typeHash)
+            for {
+                let at := 0
+            } lt(at, size) {
+                at := add(at, 32)
+            } {
+                calldatacopy(add(output, 32), add(outputs.offset, mul(at, 3)), 96)
+                mstore(add(hashes, at), keccak256(output, 128))
+            }
+            hash := keccak256(hashes, size)
+        }
     }
 }

@@ -23,9 +23,10 @@ export const OUTPUT = 16;
 /** Age of what no block contains. */
 export const NOT_INCLUDED = 2n ** 53n - 1n;
 const OUTPUTS = "tuple(address owner,address token,uint256 amount)[]";
-const IN_FLIGHT_EXIT =
-  "tuple(uint128 priority,uint64 startedAt,uint64 salt,address bondOwner,bytes32[] inputIds," +
-  `${OUTPUTS} inputs,${OUTPUTS} outputs)`;
+const IN_FLIGHT_EXIT = [
+  ...["uint128 priority", "uint64 startedAt", "uint64 salt", "address bondOwner", "bytes32[] inputIds"],
+  ...[`${OUTPUTS} inputs`, `${OUTPUTS} outputs`],
+];
 const EXIT_AUTHORIZATION_TYPES = {
   ExitAuthorization: [
     { name: "owner", type: "address" },
@@ -122,7 +123,7 @@ export class Flights {
       });
     const receipt = await this.game.mined(sent);
     const [{ number, transactionHash, data }] = this.game.events(receipt, "InFlightExitStarted");
-    const [exit] = AbiCoder.defaultAbiCoder().decode([IN_FLIGHT_EXIT], data);
+    const exit = AbiCoder.defaultAbiCoder().decode(IN_FLIGHT_EXIT, data);
     return {
       number,
       hash: transactionHash,
