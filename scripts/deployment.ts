@@ -23,9 +23,9 @@ const EXIT_PERIOD_SECONDS_DEFAULT = 7 * DAY_SECONDS;
 const EXIT_PERIOD_SECONDS_MIN = 60;
 /** The contract's own limit. */
 const EXIT_PERIOD_SECONDS_MAX = 365 * DAY_SECONDS;
-/** What the dearest challenge of each bond costs (16 inputs and outputs on both sides), and a tenth more. */
-const DEAREST_GAS = {
-  standardExit: 125_000n,
+/** What the dearest challenge of each bond costs (16 inputs and outputs on both sides, trees of 2^22), and some more. */
+export const DEAREST_GAS = {
+  standardExit: 105_000n,
   inFlightExit: 250_000n,
   piggyback: 250_000n,
   challenge: 65_000n,

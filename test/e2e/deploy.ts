@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { Contract, JsonRpcProvider, Wallet, parseEther } from "ethers";
+import { DEAREST_GAS } from "../../scripts/deployment.ts";
 import { artifact, devKey } from "../helpers/chain.ts";
 import { type RunningNode, startAnvil } from "../helpers/nodes.ts";
 import { freePort } from "../helpers/operatorProcess.ts";
@@ -104,9 +105,12 @@ describe("deploying to Sepolia's chain id", function () {
     const { constructorArguments } = JSON.parse(await readFile(join(folder, "sepolia.json"), "utf8"));
     expect(constructorArguments.operator).to.equal(new Wallet(devKey(0)).address);
     expect(constructorArguments.exitPeriod).to.equal(7 * 86_400);
-    const { standardExit, bounty } = constructorArguments.bonds;
-    // A challenge with a spend of 16 inputs and 16 outputs takes 113,000 gas.
-    expect(BigInt(standardExit) - BigInt(bounty) >= 113_000n * 200n * 10n ** 9n).to.equal(true);
+    const { standardExit, inFlightExit, piggyback, challenge, bounty } = constructorArguments.bonds;
+    // What they are is held against the dearest challenges in test/contracts/dearest.ts.
+    expect(BigInt(standardExit) - BigInt(bounty)).to.equal(DEAREST_GAS.standardExit * 200n * 10n ** 9n);
+    expect(BigInt(inFlightExit)).to.equal(DEAREST_GAS.inFlightExit * 200n * 10n ** 9n);
+    expect(BigInt(piggyback) - BigInt(bounty)).to.equal(DEAREST_GAS.piggyback * 200n * 10n ** 9n);
+    expect(BigInt(challenge)).to.equal(DEAREST_GAS.challenge * 200n * 10n ** 9n);
   });
 
   it("never overwrites a deployment, finished or not", async () => {

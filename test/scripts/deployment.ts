@@ -16,13 +16,30 @@ describe("a deployment's parameters", () => {
     const defaults = readDeploymentParameters({}, { chainId: 1n, deployer: DEPLOYER });
     expect(defaults.operator).to.equal(DEPLOYER);
     const short = String(7 * 86_400 - 1);
-    const small = String(defaults.bonds.standardExit - 1n);
     expect(() => mainnet({ EXIT_PERIOD_SECONDS: short })).to.throw(DeploymentError, "EXIT_PERIOD_SECONDS");
-    expect(() => mainnet({ STANDARD_EXIT_BOND_WEI: small })).to.throw(DeploymentError, "STANDARD_EXIT_BOND_WEI");
     const sepolia = { chainId: 11_155_111n, deployer: DEPLOYER };
-    const parameters = readDeploymentParameters({ EXIT_PERIOD_SECONDS: short, STANDARD_EXIT_BOND_WEI: small }, sepolia);
+    const parameters = readDeploymentParameters({ EXIT_PERIOD_SECONDS: short }, sepolia);
     expect(parameters.exitPeriodSeconds).to.equal(7 * 86_400 - 1);
-    expect(parameters.bonds.standardExit).to.equal(defaults.bonds.standardExit - 1n);
+    const names = {
+      standardExit: "STANDARD_EXIT_BOND_WEI",
+      inFlightExit: "IN_FLIGHT_EXIT_BOND_WEI",
+      piggyback: "PIGGYBACK_BOND_WEI",
+      challenge: "CHALLENGE_BOND_WEI",
+    } as const;
+    for (const [bond, name] of Object.entries(names)) {
+      const wei = defaults.bonds[bond as keyof typeof names] - 1n;
+      expect(() => mainnet({ [name]: String(wei) })).to.throw(DeploymentError, name);
+      const { bonds } = readDeploymentParameters({ [name]: String(wei) }, sepolia);
+      expect(bonds).to.deep.equal({ ...defaults.bonds, [bond]: wei });
+    }
+  });
+
+  it("leave the bounty in the bonds it is taken from", () => {
+    for (const name of ["STANDARD_EXIT_BOND_WEI", "PIGGYBACK_BOND_WEI"]) {
+      const read = (): unknown =>
+        readDeploymentParameters({ [name]: "9", BOUNTY_WEI: "10" }, { chainId: 11_155_111n, deployer: DEPLOYER });
+      expect(read).to.throw(DeploymentError, name);
+    }
   });
 
   it("refuse a wrong checksum and take an address in one case", () => {
