@@ -48,6 +48,7 @@ const CHECKS: Check[] = [
       ...["test", "solidity", "test/contracts/Gas.t.sol", "--snapshot-check", "--tolerance", "1"],
     ],
   },
+  { name: "attacks", what: "the documented attacks are the tests'", command: ["scripts/checks/attacks.ts"] },
   { name: "docs", what: "codes and settings stand in the documents", command: ["scripts/checks/docs.ts"] },
 ];
 

@@ -1,5 +1,6 @@
 import {
   AbiCoder,
+  keccak256,
   TypedDataEncoder,
   ZeroAddress,
   type ContractTransactionReceipt,
@@ -8,10 +9,11 @@ import {
 } from "ethers";
 import {
   CHALLENGE_BOND,
+  ETHER,
+  Game,
   IN_FLIGHT_BOND,
   PIGGYBACK_BOND,
   type Exit,
-  type Game,
   type PlainDeposit,
   type PlainTransaction,
   type Proof,
@@ -76,6 +78,43 @@ export interface Flight {
   inputs: PlainOutput[];
 }
 
+/** An output that a block contains. */
+export interface Funds {
+  id: string;
+  output: PlainOutput;
+  source: PaymentSource;
+}
+
+/** Alice pays 700 of her 1000 ether to Bob for his 500 of a token. */
+export interface Swap {
+  /** Alice's ether, Bob's token. */
+  funds: Funds[];
+  token: string;
+  /** Outputs: Bob's ether, Alice's token, Alice's change. */
+  payment: PlainTransaction;
+}
+
+/** States of piggybacks in an exit's slot, and its flags. */
+export const CANCELLED = 1n;
+export const LIVE = 2n;
+export const LIVE_WITH_BOUNTY = 3n;
+export const CANONICAL = 1n << 64n;
+export const NOT_CANONICAL = 2n << 64n;
+export const SPONSORED = 1n << 66n;
+
+/** What an exit's slot must be: the states of its piggybacks by index, its outcome and flag, 189 bits of its data's hash. */
+export function slotOf(flight: Flight, states: Record<number, bigint> = {}, flags = 0n): bigint {
+  const commitment = (BigInt(keccak256(flight.data.data)) >> 67n) << 67n;
+  return Object.entries(states).reduce(
+    (slot, [index, state]) => slot | (state << (2n * BigInt(index))),
+    commitment | flags,
+  );
+}
+
+export function to({ address }: { address: string }, amount: bigint, token: string = ETHER): PlainOutput {
+  return { owner: address, token, amount };
+}
+
 export interface Authorization {
   bondOwner: string;
   deadline: bigint;
@@ -97,12 +136,76 @@ export interface StartOptions {
   overrides?: Overrides;
 }
 
+let beginning: { flights: Flights; restore: () => Promise<void> } | undefined;
+
 /** In-flight exits on a game's contract. */
 export class Flights {
   readonly game: Game;
 
   constructor(game: Game) {
     this.game = game;
+  }
+
+  /** On a game at the same beginning each time: the chain is made once, and set back. */
+  static async fresh(): Promise<Flights> {
+    if (beginning === undefined) {
+      const game = await Game.start();
+      const snapshot = await game.connection.networkHelpers.takeSnapshot();
+      beginning = { flights: new Flights(game), restore: async () => await snapshot.restore() };
+    }
+    await beginning.restore();
+    return beginning.flights;
+  }
+
+  /** Outputs that one block contains, each made of a deposit of its owner's. */
+  async funds(...wanted: { owner: HDNodeWallet; amount: bigint; token?: string }[]): Promise<Funds[]> {
+    const { game } = this;
+    const made: PlainTransaction[] = [];
+    for (const { owner, amount, token = ETHER } of wanted) {
+      const deposit = await game.deposit(owner, amount, token);
+      made.push(game.transfer([game.depositOutputId(deposit)], [to(owner, amount, token)]));
+    }
+    const proofs = await game.commit(made);
+    return made.map((transaction, i) => ({
+      id: game.outputId(transaction),
+      output: transaction.outputs[0]!,
+      source: fromPayment(transaction, proofs[i]!),
+    }));
+  }
+
+  /** Outputs of one included transaction that spends nothing there is. */
+  async forged(outputs: PlainOutput[]): Promise<Funds[]> {
+    const { game } = this;
+    const transaction = game.transfer([`0x${"77".repeat(32)}`], outputs);
+    const [proof] = await game.commit([transaction]);
+    return outputs.map((output, i) => ({
+      id: game.outputId(transaction, i),
+      output,
+      source: fromPayment(transaction, proof!, i),
+    }));
+  }
+
+  async swap(): Promise<Swap> {
+    const { alice, bob } = this.game;
+    const token = await this.game.token.getAddress();
+    const funds = await this.funds({ owner: alice, amount: 1000n }, { owner: bob, amount: 500n, token });
+    const outputs = [to(bob, 700n), to(alice, 500n, token), to(alice, 300n)];
+    return { funds, token, payment: this.game.transfer([funds[0]!.id, funds[1]!.id], outputs) };
+  }
+
+  async startSwap({ payment, funds }: Swap, by: HDNodeWallet = this.game.carol): Promise<Flight> {
+    const { alice, bob } = this.game;
+    return await this.start(
+      by,
+      payment,
+      funds.map(({ source }) => source),
+      [alice, bob],
+    );
+  }
+
+  /** Sets the clock for the next block. */
+  async at(seconds: bigint): Promise<void> {
+    await this.game.connection.networkHelpers.time.setNextBlockTimestamp(seconds);
   }
 
   async start(
