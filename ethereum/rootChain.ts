@@ -98,6 +98,8 @@ export type RootChainEvent = Place &
     | {
         name: "ExitEnded";
         number: number;
+        /** What could not be paid, when it is `unpayable`: an in-flight exit has several outputs. */
+        outputId: Hex;
         state: Extract<ExitState, "challenged" | "finalized" | "unpayable">;
         paid: boolean;
       }
@@ -223,6 +225,7 @@ function bigintToText(_: string, value: unknown): unknown {
 
 function decodeEvent(name: string, args: Result): Record<string, unknown> | null {
   const address = (field: string): Address => String(args[field]).toLowerCase() as Address;
+  const ended = { name: "ExitEnded", number: Number(args["number"]), outputId: args["outputId"] as Hex };
   switch (name) {
     case "BlockCommitted":
       return {
@@ -267,11 +270,11 @@ function decodeEvent(name: string, args: Result): Record<string, unknown> | null
     case "OutputFinalized":
       return { name, ...plain(args) };
     case "ExitChallenged":
-      return { name: "ExitEnded", number: Number(args["number"]), state: "challenged", paid: false };
+      return { ...ended, state: "challenged", paid: false };
     case "ExitFinalized":
-      return { name: "ExitEnded", number: Number(args["number"]), state: "finalized", paid: args["paid"] };
+      return { ...ended, state: "finalized", paid: args["paid"] };
     case "ExitUnpayable":
-      return { name: "ExitEnded", number: Number(args["number"]), state: "unpayable", paid: false };
+      return { ...ended, state: "unpayable", paid: false };
     default:
       return null;
   }

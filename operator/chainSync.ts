@@ -1,10 +1,12 @@
-import type { CommitEntry, Entry, ExitEntry } from "@plasma-billing/protocol/entries.ts";
+import type { CommitEntry, Entry } from "@plasma-billing/protocol/entries.ts";
+import type { AnyExitEntry, ExitRecord } from "@plasma-billing/protocol/exitBook.ts";
 import { depositHash, outputId, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Clock } from "./clock.ts";
 import type { FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
+import { inFlightExitAfter, sameExit, standardExitAfter } from "./exitEntries.ts";
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
 import type { Counters, RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
 import type { Receipt } from "@plasma-billing/ethereum/rpc.ts";
@@ -87,10 +89,13 @@ export class ChainSync {
   private async checkComplete({ head, finalEvents, windowEvents }: FollowerUpdate): Promise<void> {
     let deposits = this.ledger.creditedDeposits;
     let exits = 0;
-    for (const [number, { final }] of this.ledger.exits) if (final !== null && number > exits) exits = number;
+    for (const kind of [this.ledger.exits, this.ledger.inFlightExits]) {
+      for (const [number, { final }] of kind) if (final !== null && number > exits) exits = number;
+    }
     for (const event of [...finalEvents, ...windowEvents]) {
       if (event.name === "Deposited" && event.id === deposits + 1n) deposits = event.id;
-      if (event.name === "ExitStarted" && event.number === exits + 1) exits = event.number;
+      const starts = event.name === "ExitStarted" || event.name === "InFlightExitStarted";
+      if (starts && event.number === exits + 1) exits = event.number;
     }
     const { nextDepositId, nextExitNumber } = await this.counters(head.hash);
     if (nextDepositId === deposits + 1n && nextExitNumber === exits + 1) return;
@@ -110,38 +115,12 @@ export class ChainSync {
     return entries;
   }
 
-  private exitEntries({ finalEvents, windowEvents }: FollowerUpdate): Entry[] {
-    const entries: Entry[] = [];
-    const final = new Map<number, ExitEntry>();
-    const current = new Map<number, ExitEntry>();
-    for (const [number, record] of this.ledger.exits) if (record.final !== null) final.set(number, record.final);
-    for (const event of finalEvents) {
-      const entry = exitEntry(event, final, true);
-      if (entry === null || sameExit(entry, this.ledger.exits.get(entry.number)?.final ?? undefined)) continue;
-      final.set(entry.number, entry);
-    }
-    for (const [number, entry] of final) {
-      if (!sameExit(entry, this.ledger.exits.get(number)?.final ?? undefined)) entries.push(entry);
-      current.set(number, entry);
-    }
-    for (const event of windowEvents) {
-      const entry = exitEntry(event, current, false);
-      if (entry !== null) current.set(entry.number, entry);
-    }
-    for (const [number, wanted] of current) {
-      const known = wanted.final ? wanted : this.ledger.exits.get(number)?.current;
-      if (!sameExit(wanted, known) || (wanted.final && this.differs(number, wanted))) entries.push(wanted);
-    }
-    for (const [number, record] of this.ledger.exits) {
-      if (!current.has(number)) entries.push({ ...record.current, state: "removed", final: false });
-    }
-    return entries;
-  }
-
-  /** Whether a reorganisation took back what came after the final state. */
-  private differs(number: number, wanted: ExitEntry): boolean {
-    const record = this.ledger.exits.get(number);
-    return record !== undefined && sameExit(wanted, record.final ?? undefined) && !sameExit(wanted, record.current);
+  private exitEntries(update: FollowerUpdate): Entry[] {
+    const { exits, inFlightExits } = this.ledger;
+    return [
+      ...changedExits(exits, standardExitAfter, update),
+      ...changedExits(inFlightExits, inFlightExitAfter, update),
+    ];
   }
 
   private async commitEntries({ finalEvents, windowEvents }: FollowerUpdate): Promise<Entry[]> {
@@ -189,29 +168,42 @@ export class ChainSync {
   }
 }
 
-/** The exit an event makes of the ones before it; null for other events. */
-function exitEntry(event: RootChainEvent, before: Map<number, ExitEntry>, final: boolean): ExitEntry | null {
-  const { ethereumBlock, ethereumTransaction } = event;
-  if (event.name === "ExitStarted") {
-    const { number, kind, outputId: id, owner, token, amount, exitableAt } = event;
-    const place = { final, ethereumBlock, ethereumTransaction };
-    const terms = { number, kind, outputId: id, owner, token, amount, exitableAt };
-    return { type: "exit", ...terms, state: "started", paid: false, ...place };
-  }
-  if (event.name !== "ExitEnded") return null;
-  const started = before.get(event.number);
-  if (started === undefined) return null;
-  return { ...started, state: event.state, paid: event.paid, final, ethereumBlock, ethereumTransaction };
-}
+type ExitAfter<E> = (event: RootChainEvent, before: (number: number) => E | undefined, final: boolean) => E | null;
 
-function sameExit(a: ExitEntry, b: ExitEntry | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.state === b.state &&
-    a.outputId === b.outputId &&
-    a.ethereumTransaction === b.ethereumTransaction &&
-    a.ethereumBlock === b.ethereumBlock
-  );
+/** The exits of a kind whose state is another than the one known, those that are gone as removed. */
+function changedExits<E extends AnyExitEntry>(
+  known: ReadonlyMap<number, ExitRecord<E>>,
+  exitAfter: ExitAfter<E>,
+  { finalEvents, windowEvents }: FollowerUpdate,
+): E[] {
+  const entries: E[] = [];
+  const final = new Map<number, E>();
+  /** What the ledger has of each, the entries so far taken. */
+  const told = new Map<number, E>();
+  const tell = (entry: E): void => {
+    entries.push(entry);
+    told.set(entry.number, entry);
+  };
+  for (const [number, record] of known) {
+    told.set(number, record.current);
+    if (record.final !== null) final.set(number, record.final);
+  }
+  for (const event of finalEvents) {
+    const entry = exitAfter(event, (number) => final.get(number), true);
+    if (entry !== null) final.set(entry.number, entry);
+  }
+  for (const [number, entry] of final) if (!sameExit(entry, known.get(number)?.final)) tell(entry);
+  const current = new Map(final);
+  for (const event of windowEvents) {
+    const entry = exitAfter(event, (number) => current.get(number), false);
+    if (entry !== null) current.set(entry.number, entry);
+  }
+  // Also of what stays as it was, when an earlier state of it became final just now.
+  for (const [number, wanted] of current) if (!sameExit(wanted, told.get(number))) tell(wanted);
+  for (const [number, record] of known) {
+    if (!current.has(number)) entries.push({ ...record.current, state: "removed", final: false });
+  }
+  return entries;
 }
 
 function notCommitted(number: number, seenAt: number): CommitEntry {

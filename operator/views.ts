@@ -1,9 +1,10 @@
-import type { DepositEntry, Entry, ExitEntry, PaymentEntry } from "@plasma-billing/protocol/entries.ts";
+import type { DepositEntry, Entry, PaymentEntry } from "@plasma-billing/protocol/entries.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { LedgerOutput, OutputState } from "@plasma-billing/protocol/output.ts";
 import { depositHash, outputId, type OutputId, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { PendingDeposit } from "./chainSync.ts";
+import { exitRows, type ExitRow } from "./exitRows.ts";
 
 /** A payment as the journal has it. */
 export interface Payment extends PaymentEntry {
@@ -34,6 +35,9 @@ export interface OutputsFrom {
   index: number;
   deposit: number;
 }
+
+/** Where a page of exits begins: after the row with this index of the exit with this number. */
+export type ExitsFrom = Pick<ExitRow, "number" | "index">;
 
 /** Items looked at for one page; a page of a rare state may be short, or empty, and the next one goes on. */
 const LOOKED_AT_MAX = 100_000;
@@ -72,6 +76,7 @@ export class Views {
         return;
       case "genesis":
       case "exit":
+      case "inFlightExit":
       case "commit":
       case "followed":
         return;
@@ -166,14 +171,19 @@ export class Views {
     return { items, next: last > 1 ? last : null };
   }
 
-  /** Exits with a number below `from`, the newest first. */
-  exits(limit: number, from: number | null): Page<ExitEntry> {
-    const exits = [...this.ledger.exits.values()]
+  /** Exits after a place in the list, the newest first; an in-flight exit has one row a piggyback. */
+  exits(limit: number, from: ExitsFrom | null): Page<ExitRow, ExitsFrom> {
+    const entries = [...this.ledger.exits.values(), ...this.ledger.inFlightExits.values()]
       .map((record) => record.current)
-      .filter((exit) => from === null || exit.number < from)
+      .filter(({ number }) => from === null || number <= from.number)
       .sort((a, b) => b.number - a.number);
-    const items = exits.slice(0, limit);
-    return { items, next: exits.length > limit ? (items.at(-1)?.number ?? null) : null };
+    const rows: ExitRow[] = [];
+    for (const entry of entries) {
+      if (rows.length > limit) break;
+      rows.push(...exitRows(entry).filter(({ number, index }) => number !== from?.number || index > from.index));
+    }
+    const items = rows.slice(0, limit);
+    return { items, next: rows.length > limit ? (items.at(-1) ?? null) : null };
   }
 
   depositOutputId({ id, owner, token, amount }: DepositEntry): OutputId {

@@ -4,6 +4,13 @@ import type { Address } from "./typedData.ts";
 
 /** Where an exit stands on Ethereum; `removed`: a reorganisation took its start away. */
 export type ExitState = "started" | "challenged" | "finalized" | "unpayable" | "removed";
+/** Of an in-flight exit; `finalized`: it was processed in one queue at least, which decided it. */
+export type InFlightExitState = "started" | "finalized" | "closed" | "removed";
+/**
+ * Of an owner's wish to be paid; `unpaid`: its queue was worked off without paying it, since the other side won or another
+ * exit had finalized the output; `unpayable`: it was more than the contract held.
+ */
+export type PiggybackState = "live" | "cancelled" | "paid" | "unpaid" | "unpayable";
 /** Where a sealed block stands on Ethereum; back to `sealed` when a reorganisation takes its commit away. */
 export type CommitState = "sealed" | "committed" | "finalized";
 
@@ -59,6 +66,41 @@ export interface ExitEntry {
   ethereumTransaction: Hex;
 }
 
+/** An input or output of the transaction of an in-flight exit. */
+export interface ExitingOutput {
+  outputId: OutputId;
+  owner: Address;
+  token: Address;
+  amount: bigint;
+  /** Null: its owner did not ask to be paid. */
+  piggyback: PiggybackState | null;
+  /** This exit paid or blocked it on Ethereum. */
+  finalized: boolean;
+}
+
+/** The state an in-flight exit has now, whatever it had before. */
+export interface InFlightExitEntry {
+  type: "inFlightExit";
+  /** Of the same counter as the other exits' numbers. */
+  number: number;
+  transactionHash: TransactionHash;
+  /** Unix seconds, as `exitableAt`. */
+  startedAt: number;
+  exitableAt: number;
+  /** The contract's index of an input's piggyback is its place here; of an output's, 16 more. */
+  inputs: ExitingOutput[];
+  outputs: ExitingOutput[];
+  state: InFlightExitState;
+  /** A competitor stands. */
+  challenged: boolean;
+  /** Whether outputs or inputs are paid; null until the first processing decides it. */
+  canonical: boolean | null;
+  /** No reorganisation can take this state away any more. */
+  final: boolean;
+  ethereumBlock: number;
+  ethereumTransaction: Hex;
+}
+
 /** The end of an hour. Root, count and state hash are checked when it is replayed. */
 export interface SealEntry {
   type: "seal";
@@ -94,4 +136,5 @@ export interface FollowedEntry {
 }
 
 /** Whatever changes the state. Replaying the entries gives the same state, hash for hash. */
-export type Entry = GenesisEntry | PaymentEntry | DepositEntry | ExitEntry | SealEntry | CommitEntry | FollowedEntry;
+export type Entry =
+  GenesisEntry | PaymentEntry | DepositEntry | ExitEntry | InFlightExitEntry | SealEntry | CommitEntry | FollowedEntry;

@@ -1,11 +1,21 @@
 import { InvariantError } from "./errors.ts";
-import type { Entry } from "./entries.ts";
+import type { Entry, ExitingOutput } from "./entries.ts";
 import { isHexOfLength } from "./hex.ts";
+import { MAX_INPUTS, MAX_OUTPUTS } from "./transaction.ts";
 import { decodeTransaction, encodeTransaction } from "./transactionJson.ts";
 
 type Kind = "number" | "bigint" | "bytes32" | "address" | "boolean" | "transaction" | readonly string[];
-/** A field's kind; with `null` where it may be absent. */
-type Field = Kind | { nullable: Kind };
+/** A field's kind; with `null` where it may be absent; or a list, not empty, of objects with such fields. */
+type Field = Kind | { nullable: Kind } | { listOf: Record<string, Field>; max: number };
+
+const EXITING_OUTPUT: Record<keyof ExitingOutput, Field> = {
+  outputId: "bytes32",
+  owner: "address",
+  token: "address",
+  amount: "bigint",
+  piggyback: { nullable: ["live", "cancelled", "paid", "unpaid", "unpayable"] },
+  finalized: "boolean",
+};
 
 const FIELDS: { [T in Entry["type"]]: Record<Exclude<keyof Extract<Entry, { type: T }>, "type">, Field> } = {
   genesis: { version: "number", chainId: "bigint", contract: "address", createdAt: "number" },
@@ -29,6 +39,20 @@ const FIELDS: { [T in Entry["type"]]: Record<Exclude<keyof Extract<Entry, { type
     exitableAt: "number",
     state: ["started", "challenged", "finalized", "unpayable", "removed"],
     paid: "boolean",
+    final: "boolean",
+    ethereumBlock: "number",
+    ethereumTransaction: "bytes32",
+  },
+  inFlightExit: {
+    number: "number",
+    transactionHash: "bytes32",
+    startedAt: "number",
+    exitableAt: "number",
+    inputs: { listOf: EXITING_OUTPUT, max: MAX_INPUTS },
+    outputs: { listOf: EXITING_OUTPUT, max: MAX_OUTPUTS },
+    state: ["started", "finalized", "closed", "removed"],
+    challenged: "boolean",
+    canonical: { nullable: "boolean" },
     final: "boolean",
     ethereumBlock: "number",
     ethereumTransaction: "bytes32",
@@ -74,20 +98,32 @@ export function decodeEntry(line: string): Entry {
   if (typeof type !== "string" || !Object.hasOwn(FIELDS, type)) {
     throw new InvariantError("an entry of an unknown type", { type });
   }
-  const fields = Object.entries(FIELDS[type as Entry["type"]]);
-  if (Object.keys(rest).length !== fields.length) {
-    throw new InvariantError("an entry with fields missing or unknown", { type, fields: Object.keys(rest).join(" ") });
+  return { type, ...decodeFields(type, FIELDS[type as Entry["type"]], rest) } as unknown as Entry;
+}
+
+function decodeFields(name: string, fields: Record<string, Field>, value: object): Record<string, unknown> {
+  const names = Object.keys(value);
+  if (names.length !== Object.keys(fields).length) {
+    throw new InvariantError("an entry with fields missing or unknown", { name, fields: names.join(" ") });
   }
-  const entry: Record<string, unknown> = { type };
-  for (const [name, field] of fields) entry[name] = decodeField(`${type}.${name}`, field, rest[name]);
-  return entry as unknown as Entry;
+  const given = value as Record<string, unknown>;
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, field]) => [key, decodeField(`${name}.${key}`, field, given[key])]),
+  );
 }
 
 function decodeField(name: string, field: Field, value: unknown): unknown {
   if (typeof field === "object" && "nullable" in field) {
     return value === null ? null : decodeField(name, field.nullable, value);
   }
-  if (Array.isArray(field)) {
+  if (typeof field === "object" && "listOf" in field) {
+    if (Array.isArray(value) && value.length >= 1 && value.length <= field.max) {
+      return value.map((item: unknown, i) => {
+        if (typeof item !== "object" || item === null) throw wrongField(`${name}[${i}]`, item);
+        return decodeFields(`${name}[${i}]`, field.listOf, item);
+      });
+    }
+  } else if (Array.isArray(field)) {
     if (field.includes(value)) return value;
   } else {
     switch (field as Exclude<Kind, readonly string[]>) {
@@ -110,5 +146,9 @@ function decodeField(name: string, field: Field, value: unknown): unknown {
         return decodeTransaction(value);
     }
   }
-  throw new InvariantError("a field of an entry is wrong", { name, value: JSON.stringify(value)?.slice(0, 100) });
+  throw wrongField(name, value);
+}
+
+function wrongField(name: string, value: unknown): InvariantError {
+  return new InvariantError("a field of an entry is wrong", { name, value: JSON.stringify(value)?.slice(0, 100) });
 }

@@ -1,54 +1,146 @@
-import type { ExitEntry } from "./entries.ts";
+import type { ExitEntry, InFlightExitEntry } from "./entries.ts";
 import { InvariantError } from "./errors.ts";
+import { exitingOutputs, holds } from "./inFlightExits.ts";
 import type { OutputId } from "./transaction.ts";
 
+export type AnyExitEntry = ExitEntry | InFlightExitEntry;
+
 /** An exit as Ethereum shows it now, and as it stood when nothing could take that away. */
-export interface ExitRecord {
-  current: ExitEntry;
-  final: ExitEntry | null;
+export interface ExitRecord<E extends AnyExitEntry = ExitEntry> {
+  current: E;
+  final: E | null;
 }
 
 /** The exits on Ethereum, of outputs the ledger knows and of those it does not know (yet). */
 export class ExitBook {
-  private readonly records = new Map<number, ExitRecord>();
-  private readonly numbersByOutput = new Map<OutputId, number[]>();
+  private readonly standard = new Map<number, ExitRecord>();
+  private readonly inFlight = new Map<number, ExitRecord<InFlightExitEntry>>();
+  private readonly byOutput = new Map<OutputId, Set<AnyExitEntry>>();
+  /** Those that paid or blocked an output: one, but for moments between the entries of one update. */
+  private readonly finalizers = new Map<OutputId, Set<AnyExitEntry>>();
 
+  /** Standard exits, of payments' outputs and of deposits. */
   get all(): ReadonlyMap<number, ExitRecord> {
-    return this.records;
+    return this.standard;
   }
 
-  /** Takes the state an exit has now. */
-  apply(entry: ExitEntry): void {
-    const record = this.records.get(entry.number);
-    if (record !== undefined && record.current.outputId !== entry.outputId && record.final !== null) {
-      throw new InvariantError("an exit's number stands for another output", { number: entry.number });
-    }
-    if (entry.state === "removed") {
-      if (record === undefined || record.final !== null || entry.final) {
-        throw new InvariantError("only an exit that is not final can be removed", { number: entry.number });
-      }
-      this.remove(record.current);
-      return;
-    }
-    if (record?.final && ["challenged", "finalized", "unpayable"].includes(record.final.state)) {
-      throw new InvariantError("an exit that ended for good cannot change", { number: entry.number });
-    }
-    if (record !== undefined) this.remove(record.current);
-    this.records.set(entry.number, { current: entry, final: entry.final ? entry : (record?.final ?? null) });
-    this.numbersByOutput.set(entry.outputId, [...(this.numbersByOutput.get(entry.outputId) ?? []), entry.number]);
+  get allInFlight(): ReadonlyMap<number, ExitRecord<InFlightExitEntry>> {
+    return this.inFlight;
+  }
+
+  /** Takes the state an exit has now; gives the outputs whose own state may be another one by that. */
+  apply(entry: AnyExitEntry): Iterable<OutputId> {
+    return entry.type === "exit"
+      ? this.take(this.standard, this.inFlight, entry)
+      : this.take(this.inFlight, this.standard, entry);
   }
 
   /** What the exits of an output make of it: taken out, on its way, or neither. */
   stateOf(outputId: OutputId): "withdrawn" | "exiting" | null {
-    const exits = (this.numbersByOutput.get(outputId) ?? []).map((number) => this.records.get(number)?.current);
-    if (exits.some((exit) => exit?.state === "finalized" && exit.paid)) return "withdrawn";
-    return exits.some((exit) => exit?.state === "started") ? "exiting" : null;
+    if (this.finalizers.has(outputId)) return "withdrawn";
+    for (const exit of this.byOutput.get(outputId) ?? []) {
+      const held = exit.type === "exit" ? exit.state === "started" : holds(exit, outputId, () => this.isBlocked(exit));
+      if (held) return "exiting";
+    }
+    return null;
   }
 
-  private remove(entry: ExitEntry): void {
-    this.records.delete(entry.number);
-    const others = (this.numbersByOutput.get(entry.outputId) ?? []).filter((number) => number !== entry.number);
-    if (others.length === 0) this.numbersByOutput.delete(entry.outputId);
-    else this.numbersByOutput.set(entry.outputId, others);
+  private take<E extends AnyExitEntry>(
+    records: Map<number, ExitRecord<E>>,
+    others: ReadonlyMap<number, ExitRecord<AnyExitEntry>>,
+    entry: E,
+  ): Iterable<OutputId> {
+    const { number } = entry;
+    const record = records.get(number);
+    const final = record?.final ?? null;
+    if (entry.state === "removed") {
+      if (record === undefined || final !== null || entry.final) {
+        throw new InvariantError("only an exit that is not final can be removed", { number });
+      }
+    } else {
+      if ((final !== null && subjectOf(final) !== subjectOf(entry)) || others.get(number)?.final) {
+        throw new InvariantError("an exit's number stands for another", { number });
+      }
+      if (final !== null && contradicts(final, entry)) {
+        throw new InvariantError("what is final of an exit cannot change", { number });
+      }
+    }
+    const touched = new Set<OutputId>();
+    if (record !== undefined) this.unlink(record.current, touched);
+    if (entry.state === "removed") records.delete(number);
+    else {
+      this.link(entry, touched);
+      records.set(number, { current: entry, final: entry.final ? entry : final });
+    }
+    return touched;
   }
+
+  private link(entry: AnyExitEntry, touched: Set<OutputId>): void {
+    for (const id of idsOf(entry)) {
+      add(this.byOutput, id, entry);
+      touched.add(id);
+    }
+    for (const id of finalizedBy(entry)) {
+      add(this.finalizers, id, entry);
+      this.touchSpenders(id, touched);
+    }
+  }
+
+  private unlink(entry: AnyExitEntry, touched: Set<OutputId>): void {
+    for (const id of finalizedBy(entry)) {
+      remove(this.finalizers, id, entry);
+      this.touchSpenders(id, touched);
+    }
+    for (const id of idsOf(entry)) {
+      remove(this.byOutput, id, entry);
+      touched.add(id);
+    }
+  }
+
+  /** An output that is finalized decides about the outputs of the in-flight exits it is an input of. */
+  private touchSpenders(id: OutputId, touched: Set<OutputId>): void {
+    for (const exit of this.byOutput.get(id) ?? []) {
+      if (exit.type === "inFlightExit") for (const { outputId } of exit.outputs) touched.add(outputId);
+    }
+  }
+
+  private isBlocked(exit: InFlightExitEntry): boolean {
+    return exit.inputs.some(({ outputId }) => [...(this.finalizers.get(outputId) ?? [])].some((by) => by !== exit));
+  }
+}
+
+/** What an exit's number stands for. */
+function subjectOf(entry: AnyExitEntry): string {
+  return entry.type === "exit" ? entry.outputId : entry.transactionHash;
+}
+
+/** Whether an exit cannot become this after what was final. */
+function contradicts(final: AnyExitEntry, entry: AnyExitEntry): boolean {
+  if (final.type === "exit" || entry.type === "exit") return final.state !== "started";
+  // One that was processed may be in further queues, but what it pays is decided.
+  return final.state === "closed" || (final.canonical !== null && entry.canonical !== final.canonical);
+}
+
+function idsOf(entry: AnyExitEntry): OutputId[] {
+  return entry.type === "exit" ? [entry.outputId] : exitingOutputs(entry).map(({ outputId }) => outputId);
+}
+
+/** What an exit paid or blocked. */
+function finalizedBy(entry: AnyExitEntry): OutputId[] {
+  if (entry.type === "exit") return entry.state === "finalized" && entry.paid ? [entry.outputId] : [];
+  return exitingOutputs(entry)
+    .filter(({ finalized }) => finalized)
+    .map(({ outputId }) => outputId);
+}
+
+function add(sets: Map<OutputId, Set<AnyExitEntry>>, id: OutputId, entry: AnyExitEntry): void {
+  const set = sets.get(id);
+  if (set === undefined) sets.set(id, new Set([entry]));
+  else set.add(entry);
+}
+
+function remove(sets: Map<OutputId, Set<AnyExitEntry>>, id: OutputId, entry: AnyExitEntry): void {
+  const set = sets.get(id);
+  set?.delete(entry);
+  if (set?.size === 0) sets.delete(id);
 }

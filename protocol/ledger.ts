@@ -1,5 +1,5 @@
 import { InvariantError, ProtocolError } from "./errors.ts";
-import type { CommitEntry, CommitState, DepositEntry, Entry, ExitEntry, PaymentEntry, SealEntry } from "./entries.ts";
+import type { CommitEntry, CommitState, DepositEntry, Entry, PaymentEntry, SealEntry } from "./entries.ts";
 import { ExitBook } from "./exitBook.ts";
 import type { Hex } from "./hex.ts";
 import { MAX_TRANSACTIONS_PER_BLOCK, MerkleTree } from "./merkle.ts";
@@ -82,8 +82,13 @@ export class Ledger {
     return this.openedAt !== null;
   }
 
+  /** Standard exits by their numbers. */
   get exits(): ExitBook["all"] {
     return this.exitBook.all;
+  }
+
+  get inFlightExits(): ExitBook["allInFlight"] {
+    return this.exitBook.allInFlight;
   }
 
   get sealedBlocks(): readonly LedgerBlock[] {
@@ -164,7 +169,9 @@ export class Ledger {
       case "deposit":
         return this.applyDeposit(entry);
       case "exit":
-        return this.applyExit(entry);
+      case "inFlightExit":
+        for (const id of this.exitBook.apply(entry)) this.followExits(id);
+        return;
       case "seal":
         return this.applySeal(entry);
       case "commit":
@@ -230,13 +237,6 @@ export class Ledger {
     const output = outputId(depositHash(this.separator, { id, owner, token, amount }), 0);
     const nowhere = { blockNumber: null, transactionIndex: null, outputIndex: 0 };
     this.create({ id: output, owner, token, amount, ...nowhere, depositId: id });
-  }
-
-  private applyExit(entry: ExitEntry): void {
-    const before = this.exitBook.all.get(entry.number)?.current.outputId;
-    this.exitBook.apply(entry);
-    if (before !== undefined && before !== entry.outputId) this.followExits(before);
-    this.followExits(entry.outputId);
   }
 
   private applySeal(entry: SealEntry): void {

@@ -1,9 +1,9 @@
-import type { ExitEntry } from "@plasma-billing/protocol/entries.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
 import type { SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import { encodeTransaction, type TransactionJson } from "@plasma-billing/protocol/transactionJson.ts";
+import type { ExitRow } from "../exitRows.ts";
 import type { DepositView, Payment, ShownOutput } from "../views.ts";
 import { checksum } from "./addresses.ts";
 import type { OperatorPort } from "./ports.ts";
@@ -112,17 +112,17 @@ export function depositShape({ deposit, outputId, state }: DepositView): object 
   };
 }
 
-export function exitShape(exit: ExitEntry): object {
+export function exitShape(row: ExitRow): object {
   return {
-    number: exit.number,
-    kind: exit.kind,
-    outputId: exit.outputId,
-    transactionHash: null,
-    owner: checksum(exit.owner),
-    token: checksum(exit.token),
-    amount: exit.amount.toString(),
-    state: exit.state,
-    exitableAt: exit.exitableAt,
-    ethereumTransaction: exit.ethereumTransaction,
+    number: row.number,
+    kind: row.kind,
+    outputId: row.outputId,
+    transactionHash: row.transactionHash,
+    owner: row.owner === null ? null : checksum(row.owner),
+    token: row.token === null ? null : checksum(row.token),
+    amount: row.amount?.toString() ?? null,
+    state: row.state,
+    exitableAt: row.exitableAt,
+    ethereumTransaction: row.ethereumTransaction,
   };
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { AbiCoder, Wallet, type ContractTransactionReceipt } from "ethers";
+import { AbiCoder, Wallet, type TransactionReceipt } from "ethers";
 import { blockHash } from "@plasma-billing/protocol/header.ts";
 import { Chain, ETHER, devKey } from "../helpers/chain.ts";
 import { type RunningNode, startAnvil, startHardhatNode } from "../helpers/nodes.ts";
@@ -64,14 +64,12 @@ for (const [name, startNode, killed] of journeys) {
     const payment = async (hash: string): Promise<any> => (await operator.get(`/v1/transactions/${hash}`)).body;
     const output = async (owner: string, id: string): Promise<any> =>
       (await operator.get(`/v1/accounts/${owner}/outputs?limit=1000`)).body.items.find((item: any) => item.id === id);
-    const wait = async (transaction: Promise<{ wait(): Promise<ContractTransactionReceipt | null> }>) =>
-      await (await transaction).wait();
     const exitData = (outputId: string, exit: unknown[]): { id: string; data: string } => ({
       id: outputId,
       data: AbiCoder.defaultAbiCoder().encode([STANDARD_EXIT_TYPE], [exit]),
     });
-    const started = (receipt: ContractTransactionReceipt | null): any => {
-      for (const log of receipt?.logs ?? []) {
+    const started = (receipt: TransactionReceipt): any => {
+      for (const log of receipt.logs) {
         const parsed = chain.rootChain.interface.parseLog(log);
         if (parsed?.name === "ExitStarted") return parsed.args;
       }
@@ -81,10 +79,10 @@ for (const [name, startNode, killed] of journeys) {
     it("shows a deposit of ether and one of a token as pending before they are final", async () => {
       const ether = { id: 1n, owner: alice.address, token: ETHER, amount: 1_000n };
       const tokens = { id: 2n, owner: alice.address, token: chain.tokenAddress, amount: 500n };
-      await wait(chain.rootChain["depositEther"]!(alice.address, { value: ether.amount }));
-      await wait(chain.token["mint"]!(await chain.deployer.getAddress(), tokens.amount));
-      await wait(chain.token["approve"]!(chain.address, tokens.amount));
-      await wait(chain.rootChain["deposit"]!(chain.tokenAddress, tokens.amount, alice.address));
+      await chain.mined(chain.rootChain["depositEther"]!(alice.address, { value: ether.amount }));
+      await chain.mined(chain.token["mint"]!(await chain.deployer.getAddress(), tokens.amount));
+      await chain.mined(chain.token["approve"]!(chain.address, tokens.amount));
+      await chain.mined(chain.rootChain["deposit"]!(chain.tokenAddress, tokens.amount, alice.address));
       state["ether"] = chain.depositOutputId(ether);
       state["tokens"] = chain.depositOutputId(tokens);
       const pending = await eventually("the token deposit is pending", WAIT_MS, () =>
@@ -171,7 +169,9 @@ for (const [name, startNode, killed] of journeys) {
       expect(await chain.rootChain["blockHashes"]!(proof.header.number)).to.equal(blockHash(proof.header));
       const rootChain: any = chain.rootChain.connect(chain.wallet(4));
       const bond = await chain.rootChain["standardExitBond"]!();
-      const receipt = await wait(rootChain.startStandardExit(state["toCarol"].solidity, proof, 0, { value: bond }));
+      const receipt = await chain.mined(
+        rootChain.startStandardExit(state["toCarol"].solidity, proof, 0, { value: bond }),
+      );
       state["carolsExit"] = started(receipt);
       const id = state["toCarol"].outputId(0);
       await eventually(
@@ -189,7 +189,7 @@ for (const [name, startNode, killed] of journeys) {
       const deposit = { id: 1n, owner: alice.address, token: ETHER, amount: 1_000n };
       const rootChain: any = chain.rootChain.connect(chain.wallet(2));
       const bond = await chain.rootChain["standardExitBond"]!();
-      const exit = started(await wait(rootChain.startDepositExit(deposit, { value: bond })));
+      const exit = started(await chain.mined(rootChain.startDepositExit(deposit, { value: bond })));
       const seen = await eventually("the exit is listed", WAIT_MS, async () =>
         (await operator.get("/v1/exits")).body.items.find((item: any) => item.outputId === state["ether"]),
       );
@@ -202,7 +202,7 @@ for (const [name, startNode, killed] of journeys) {
         fileHash: shown.fileHash,
       };
       const challenger: any = chain.rootChain.connect(chain.wallet(5));
-      await wait(
+      await chain.mined(
         challenger.challengeStandardExit(
           {
             number: exit.number,
@@ -237,7 +237,7 @@ for (const [name, startNode, killed] of journeys) {
         exit.bondOwner,
         exit.depositRecord,
       ]);
-      await wait(chain.rootChain["processExits"]!(ETHER, [data]));
+      await chain.mined(chain.rootChain["processExits"]!(ETHER, [data]));
       const bondBack =
         (await chain.rootChain["standardExitBond"]!()) - ((await chain.rootChain["bounty"]!()) as bigint);
       expect((await chain.provider.getBalance(carol.address)) - before).to.equal(400n + bondBack);

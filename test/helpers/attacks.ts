@@ -200,6 +200,6 @@ export class Attack {
   }
 }
 
-export function numberOf(exit: Exiting): bigint {
+function numberOf(exit: Exiting): bigint {
   return "exit" in exit ? exit.exit.number : exit.number;
 }

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import {
   AbiCoder,
   Contract,
@@ -11,6 +12,7 @@ import {
   Wallet,
   keccak256,
   type BaseWallet,
+  type TransactionReceipt,
 } from "ethers";
 
 /** The accounts Hardhat's node and anvil fund at their start. */
@@ -40,6 +42,9 @@ export const DEPOSIT_TYPES = {
 };
 export const ETHER = "0x0000000000000000000000000000000000000000";
 export const ZERO_HASH = `0x${"00".repeat(32)}`;
+
+const MINED_WITHIN_MS = 20_000;
+const POLL_MS = 5;
 
 export interface PlainOutput {
   owner: string;
@@ -125,10 +130,9 @@ export class Chain {
         bounty: 10n ** 15n,
       },
     );
-    await rootChain.waitForDeployment();
+    const receipt = await mined(provider, rootChain.deploymentTransaction()!.hash);
     const token = await new ContractFactory(tokenArtifact.abi, tokenArtifact.bytecode, deployer).deploy();
-    await token.waitForDeployment();
-    const receipt = await rootChain.deploymentTransaction()?.wait();
+    await mined(provider, token.deploymentTransaction()!.hash);
     return new Chain({
       rpcUrl,
       provider,
@@ -138,7 +142,7 @@ export class Chain {
       tokenAddress: await token.getAddress(),
       rootChain: new Contract(await rootChain.getAddress(), rootChainArtifact.abi, deployer),
       token: new Contract(await token.getAddress(), tokenArtifact.abi, deployer),
-      deploymentBlock: receipt?.blockNumber ?? 0,
+      deploymentBlock: receipt.blockNumber,
     });
   }
 
@@ -148,6 +152,11 @@ export class Chain {
 
   domain(): { name: string; version: string; chainId: bigint; verifyingContract: string } {
     return { name: "Plasma Billing", version: "1", chainId: this.chainId, verifyingContract: this.address };
+  }
+
+  /** What a wallet has sent, in a block. */
+  async mined(sent: Promise<{ hash: string }>): Promise<TransactionReceipt> {
+    return await mined(this.provider, (await sent).hash);
   }
 
   async mine(blocks = 1): Promise<void> {
@@ -182,6 +191,20 @@ export class Chain {
       outputId: (index) => outputIdOf(hash, index),
     };
   }
+}
+
+/**
+ * The receipt of a transaction. Not by ethers' `wait`: anvil answers before it mines, and ethers may miss the only block there
+ * is, and wait for ever.
+ */
+async function mined(provider: JsonRpcProvider, hash: string): Promise<TransactionReceipt> {
+  for (const until = Date.now() + MINED_WITHIN_MS; Date.now() < until; await setTimeout(POLL_MS)) {
+    const receipt = await provider.getTransactionReceipt(hash);
+    if (receipt === null) continue;
+    if (receipt.status !== 1) throw new Error(`reverted: ${hash}`);
+    return receipt;
+  }
+  throw new Error(`not mined within ${MINED_WITHIN_MS} ms: ${hash}`);
 }
 
 export function outputIdOf(hash: string, index: number): string {

@@ -1,6 +1,12 @@
 import { TypedDataEncoder, Wallet, type BaseWallet } from "ethers";
 import { pino } from "pino";
-import type { CommitEntry, Entry, ExitEntry } from "@plasma-billing/protocol/entries.ts";
+import type {
+  CommitEntry,
+  Entry,
+  ExitEntry,
+  ExitingOutput,
+  InFlightExitEntry,
+} from "@plasma-billing/protocol/entries.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { depositHash, outputId, PURPOSES, type OutputId, type Purpose } from "@plasma-billing/protocol/transaction.ts";
@@ -14,6 +20,7 @@ import { Sequencer, type SubmitResult } from "../../operator/sequencer.ts";
 import { verifyPayment } from "../../operator/verify.ts";
 import { Views } from "../../operator/views.ts";
 import { devKey, ETHER, ZERO_HASH } from "./chain.ts";
+import { exiting, inFlightEntry } from "./exitEntries.ts";
 
 const CONTRACT = `0x${"c0".repeat(20)}`;
 const CHAIN_ID = 31_337n;
@@ -202,6 +209,27 @@ export class MemoryOperator {
     });
   }
 
+  /** An in-flight exit of a payment, with piggybacks by their indices (16 and more: of outputs). */
+  async inFlightExit(
+    number: number,
+    { hash, json }: SignedJson,
+    piggybacks: Record<number, ExitingOutput["piggyback"]> = {},
+    fields: Partial<InFlightExitEntry> = {},
+  ): Promise<void> {
+    const outputs = json.outputs.map(({ owner, token, amount }, i) =>
+      exiting(outputId(hash as Hex, i), piggybacks[16 + i] ?? null, {
+        owner: owner.toLowerCase() as Address,
+        token: token.toLowerCase() as Address,
+        amount: BigInt(amount),
+      }),
+    );
+    const inputs = json.inputs.map((id, i) => {
+      const { owner, token, amount } = this.ledger.output(id)!;
+      return exiting(id, piggybacks[i] ?? null, { owner, token, amount });
+    });
+    await this.record(inFlightEntry(number, inputs, outputs, { transactionHash: hash as Hex, ...fields }));
+  }
+
   /** Everything a refused request must leave as it is. */
   fingerprint(): string {
     const { ledger, journaled, pending } = this;
@@ -210,6 +238,7 @@ export class MemoryOperator {
       ledger.stateHash(),
       ledger.openBlock.transactionCount,
       ledger.exits.size,
+      ledger.inFlightExits.size,
       pending.length,
     ].join(" ");
   }

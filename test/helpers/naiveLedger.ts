@@ -1,5 +1,5 @@
 import { PURPOSES, depositHash, outputId, type SignedTransaction } from "@plasma-billing/protocol/transaction.ts";
-import type { Entry } from "@plasma-billing/protocol/entries.ts";
+import type { Entry, InFlightExitEntry } from "@plasma-billing/protocol/entries.ts";
 
 interface NaiveOutput {
   id: string;
@@ -18,6 +18,8 @@ export class NaiveLedger {
   readonly blocks: string[][] = [[]];
   /** The last state told of each exit, in the order of their numbers' first appearance. */
   exits: { number: number; outputId: string; state: string; paid: boolean }[] = [];
+  /** The same of in-flight exits. */
+  flights: InFlightExitEntry[] = [];
   private readonly separator: `0x${string}`;
 
   constructor(separator: `0x${string}`) {
@@ -30,7 +32,9 @@ export class NaiveLedger {
     if (output.spent) return "spent";
     const exits = this.exits.filter((exit) => exit.outputId === id);
     if (exits.some((exit) => exit.state === "finalized" && exit.paid)) return "withdrawn";
+    if (this.flights.some((flight) => this.finalizedBy(flight).includes(id))) return "withdrawn";
     if (exits.some((exit) => exit.state === "started")) return "exiting";
+    if (this.flights.some((flight) => this.heldBy(flight).includes(id))) return "exiting";
     return "available";
   }
 
@@ -77,7 +81,32 @@ export class NaiveLedger {
       this.exits = this.exits.filter((exit) => exit.number !== entry.number);
       if (entry.state !== "removed") this.exits.push(entry);
     }
+    if (entry.type === "inFlightExit") {
+      this.flights = this.flights.filter((flight) => flight.number !== entry.number);
+      if (entry.state !== "removed") this.flights.push(entry);
+    }
     if (entry.type === "seal") this.blocks.push([]);
+  }
+
+  private finalizedBy({ inputs, outputs }: InFlightExitEntry): string[] {
+    return [...inputs, ...outputs].filter((one) => one.finalized).map((one) => one.outputId);
+  }
+
+  /** Any input of an exit that can be challenged, and whatever is piggybacked and may still be paid. */
+  private heldBy(flight: InFlightExitEntry): string[] {
+    const { state, canonical, inputs, outputs } = flight;
+    if (state === "closed") return [];
+    const ids = inputs.map((input) => input.outputId);
+    const decidedOtherwise =
+      this.exits.some((exit) => exit.paid && ids.some((id) => id === exit.outputId)) ||
+      this.flights.some((other) => other !== flight && ids.some((id) => this.finalizedBy(other).includes(id)));
+    const inputsMayBePaid = state === "started" || canonical === false;
+    const outputsMayBePaid = state === "started" ? !decidedOtherwise : canonical === true;
+    return [
+      ...(state === "started" ? ids : []),
+      ...inputs.filter((one) => one.piggyback === "live" && inputsMayBePaid).map((one) => one.outputId),
+      ...outputs.filter((one) => one.piggyback === "live" && outputsMayBePaid).map((one) => one.outputId),
+    ];
   }
 
   private tokenOf(id: string): string {

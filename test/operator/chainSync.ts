@@ -42,13 +42,13 @@ describe("the operator follows Ethereum by block hash", function () {
   };
   const deposit = async (amount: bigint): Promise<OutputId> => {
     const id = await chain.rootChain["nextDepositId"]!();
-    await (await chain.rootChain["depositEther"]!(alice.address, { value: amount })).wait();
+    await chain.mined(chain.rootChain["depositEther"]!(alice.address, { value: amount }));
     return chain.depositOutputId({ id, owner: alice.address, token: ETHER, amount }) as OutputId;
   };
   const startExit = async (amount: bigint, id = 1n): Promise<void> => {
     const rootChain: any = chain.rootChain.connect(chain.wallet(2));
     const terms = { id, owner: alice.address, token: ETHER, amount };
-    await (await rootChain.startDepositExit(terms, { value: await rootChain.standardExitBond() })).wait();
+    await chain.mined(rootChain.startDepositExit(terms, { value: await rootChain.standardExitBond() }));
   };
   const stateOf = (id: OutputId): string | undefined => operator.ledger.output(id)?.state;
   const count = (type: string): number => operator.entries.filter((entry) => entry.type === type).length;
@@ -129,14 +129,14 @@ describe("the operator follows Ethereum by block hash", function () {
       ["tuple(uint40,address,address,uint256,address,uint216)"],
       [[number, owner, token, amount, bondOwner, depositRecord]],
     );
-    await (await chain.rootChain["processExits"]!(ETHER, [{ id, data }])).wait();
+    await chain.mined(chain.rootChain["processExits"]!(ETHER, [{ id, data }]));
     await operator.turn();
     expect(stateOf(id)).to.equal("withdrawn");
     await restart();
     await reorg(1);
     await operator.turn();
     expect(stateOf(id)).to.equal("exiting");
-    await (await chain.rootChain["processExits"]!(ETHER, [{ id, data }])).wait();
+    await chain.mined(chain.rootChain["processExits"]!(ETHER, [{ id, data }]));
     await chain.mine(FINALITY);
     await operator.turn();
     expect(stateOf(id)).to.equal("withdrawn");

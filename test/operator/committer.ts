@@ -49,7 +49,7 @@ describe("the committer (INV-12)", function () {
     const automine = await node.rpc<boolean>("anvil_getAutomine");
     await node.rpc("evm_setAutomine", [true]);
     chain.deployer.reset();
-    await (await chain.rootChain["depositEther"]!(alice.address, { value: 10n })).wait();
+    await chain.mined(chain.rootChain["depositEther"]!(alice.address, { value: 10n }));
     await chain.mine(finality);
     await node.rpc("evm_setAutomine", [automine]);
     await operator.turn();
@@ -275,7 +275,7 @@ describe("the committer (INV-12)", function () {
   it("another root under the number halts the committer, loudly, and payments go on", async () => {
     const number = await sealBlock();
     const foreign: any = chain.rootChain.connect(chain.wallet(1));
-    await (await foreign.commitBlock(number, `0x${"66".repeat(32)}`, 1)).wait();
+    await chain.mined(foreign.commitBlock(number, `0x${"66".repeat(32)}`, 1));
     await operator.turn();
     expect(operator.committer.halted?.reason).to.contain("Ethereum holds block 1 with root 0x6666");
     expect(operator.committer.stateOf(number)).to.equal("halted");
@@ -287,7 +287,7 @@ describe("the committer (INV-12)", function () {
 
   it("a contract that is ahead of the journal halts it too", async () => {
     const foreign: any = chain.rootChain.connect(chain.wallet(1));
-    await (await foreign.commitBlock(1, `0x${"66".repeat(32)}`, 1)).wait();
+    await chain.mined(foreign.commitBlock(1, `0x${"66".repeat(32)}`, 1));
     await operator.turn();
     expect(operator.committer.halted?.reason).to.match(/Ethereum holds block 1|Ethereum expects block 2/);
     await restart();

@@ -389,6 +389,48 @@ describe("HTTP API", () => {
       });
       expect(exits[0].ethereumTransaction).to.match(/^0x[0-9a-f]{64}$/);
     });
+
+    it("lists an in-flight exit by its piggybacks, or by itself when it has none", async () => {
+      const first = await operator.deposit(alice.address, 10n);
+      const outputs = [
+        { owner: bob.address, amount: 6n },
+        { owner: alice.address, amount: 4n },
+      ];
+      const payment = signPayment([first], outputs, [alice]);
+      await operator.pay(payment);
+      await operator.inFlightExit(1, payment);
+      const rows = async (): Promise<any[]> => (await operator.get("/v1/exits")).body.items;
+      const { ethereumTransaction } = (await rows())[0];
+      const exit = { number: 1, kind: "inFlight", transactionHash: payment.hash, exitableAt: 1_800_900_000 };
+      const nothing = { outputId: null, owner: null, token: null, amount: null };
+      expect(ethereumTransaction).to.match(/^0x[0-9a-f]{64}$/);
+      expect(await rows()).to.deep.equal([{ ...exit, ...nothing, state: "started", ethereumTransaction }]);
+
+      await operator.inFlightExit(1, payment, { 0: "live", 16: "live", 17: "cancelled" });
+      const ofAlice = { owner: alice.address, token: ETHER, ethereumTransaction };
+      const ofBob = { ...ofAlice, owner: bob.address, outputId: payment.outputId(0), amount: "6" };
+      expect(await rows()).to.deep.equal([
+        { ...exit, ...ofAlice, outputId: first, amount: "10", state: "started" },
+        { ...exit, ...ofBob, state: "started" },
+        { ...exit, ...ofAlice, outputId: payment.outputId(1), amount: "4", state: "challenged" },
+      ]);
+      const states = async (): Promise<any[]> =>
+        (await operator.get(`/v1/transactions/${payment.hash}`)).body.outputs.map((output: any) => output.state);
+      expect(await states()).to.deep.equal(["exiting", "available"]);
+      const account = (await operator.get(`/v1/accounts/${bob.address}`)).body;
+      expect(account.balances).to.deep.equal([{ token: ETHER, available: "0", exiting: "6", pending: "0" }]);
+
+      const decided = { state: "finalized" as const, canonical: true };
+      await operator.inFlightExit(1, payment, { 0: "unpaid", 16: "paid", 17: "unpayable" }, decided);
+      expect((await rows()).map(({ state }) => state)).to.deep.equal(["finalized", "finalized", "unpayable"]);
+      await operator.inFlightExit(1, payment, { 16: "cancelled" }, { state: "closed" });
+      expect((await rows()).map(({ state }) => state)).to.deep.equal(["closed"]);
+      expect(await states()).to.deep.equal(["available", "available"]);
+      await operator.inFlightExit(1, payment, {}, { state: "closed" });
+      expect(await rows()).to.deep.equal([{ ...exit, ...nothing, state: "closed", ethereumTransaction }]);
+      await operator.inFlightExit(1, payment, {}, { state: "removed" });
+      expect(await rows()).to.deep.equal([]);
+    });
   });
 
   describe("status and administration", () => {

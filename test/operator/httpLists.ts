@@ -89,6 +89,31 @@ describe("HTTP API, lists", () => {
     expect(ids(seen)).to.deep.equal([6, 5, 3, 2, 1]);
   });
 
+  it("exits: a page may end within an in-flight exit, which gets a piggyback meanwhile", async () => {
+    const input = await operator.deposit(alice.address, 4n);
+    const outputs = [1, 2, 3, 4].map(() => ({ owner: alice.address, amount: 1n }));
+    const payment = signPayment([input], outputs, [alice]);
+    await operator.inFlightExit(1, payment, { 0: "live" });
+    await operator.inFlightExit(2, payment, { 0: "live", 16: "live", 19: "live" });
+    await operator.exit(3, input);
+    await operator.inFlightExit(4, payment);
+    for (const limit of [1, 2, 3, 50]) {
+      const seen = await operator.walk("/v1/exits", limit, async () => {
+        await operator.inFlightExit(4, payment, { 0: "live", 16: "live", 19: "live" });
+      });
+      const expected = [
+        [4, null],
+        [3, input],
+        [2, input],
+        [2, payment.outputId(0)],
+        [2, payment.outputId(3)],
+        [1, input],
+      ];
+      expect(seen.map(({ number, outputId: id }) => [number, id])).to.deep.equal(expected);
+      await operator.inFlightExit(4, payment);
+    }
+  });
+
   it("blocks and their payments: the same, newest first", async () => {
     let input = await operator.deposit(alice.address, 1n);
     const hashes: string[] = [];

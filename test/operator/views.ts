@@ -13,6 +13,7 @@ import {
   type TransactionHash,
 } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import { exiting, inFlightEntry } from "../helpers/exitEntries.ts";
 import type { PendingDeposit } from "../../operator/chainSync.ts";
 import { Views } from "../../operator/views.ts";
 
@@ -26,6 +27,7 @@ type Step =
   | { kind: "deposit" | "pend"; owner: number; token: number; amount: number }
   | { kind: "pay"; input: number; owner: number; share: number }
   | { kind: "exit"; output: number; state: number }
+  | { kind: "fly"; input: number; output: number; piggybacks: number }
   | { kind: "seal" };
 
 const choice = fc.nat({ max: 1_000 });
@@ -43,6 +45,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant("pay" as const), input: choice, owner: choice, share: choice }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("exit" as const), output: choice, state: choice }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("fly" as const), input: choice, output: choice, piggybacks: choice }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("seal" as const) }) },
 );
 
@@ -91,6 +97,8 @@ class History {
         return this.pay(each.input, each.owner, each.share);
       case "exit":
         return this.exit(each.output, each.state);
+      case "fly":
+        return this.fly(each.input, each.output, each.piggybacks);
       case "seal":
         return this.seal();
     }
@@ -155,6 +163,16 @@ class History {
     this.take({ type: "exit", number, ...terms, state: now, paid, ...place });
   }
 
+  /** An in-flight exit of two outputs, as if one were made of the other. */
+  private fly(input: number, output: number, piggybacks: number): void {
+    if (this.outputs.length === 0) return;
+    const [from, to] = [pick(this.outputs, input), pick(this.outputs, output)];
+    const states = [null, "live", "cancelled"] as const;
+    const inputs = [exiting(from.id, pick(states, piggybacks))];
+    const outputs = [exiting(to.id, pick(states, piggybacks >> 2))];
+    this.take(inFlightEntry(this.entries.length, inputs, outputs));
+  }
+
   private seal(): void {
     const { number, transactionCount } = this.ledger.openBlock;
     if (transactionCount === 0) return;
@@ -176,6 +194,7 @@ function everything(views: Views, history: History): unknown {
       count: views.paymentCount(owner),
     })),
     payments: history.payments.map(({ hash }) => views.payment(hash)),
+    exits: views.exits(1_000, null),
     blocks: history.ledger.sealedBlocks.map(({ number }) => views.blockPayments(number)?.map(({ hash }) => hash)),
   };
 }

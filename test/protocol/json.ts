@@ -105,6 +105,16 @@ describe("protocol: JSON of a transaction", () => {
 
 describe("protocol: JSON of journal entries", () => {
   const number = fc.nat();
+  const exitingOutput = fc.record({
+    outputId: bytes32,
+    owner: address,
+    token: address,
+    amount: uint256,
+    piggyback: fc.option(
+      fc.constantFrom("live" as const, "cancelled" as const, "paid" as const, "unpaid" as const, "unpayable" as const),
+    ),
+    finalized: fc.boolean(),
+  });
   const entry: fc.Arbitrary<Entry> = fc.oneof(
     fc.record({
       type: fc.constant("genesis" as const),
@@ -140,6 +150,21 @@ describe("protocol: JSON of journal entries", () => {
       exitableAt: number,
       state: fc.constantFrom("started" as const, "challenged" as const, "finalized" as const, "unpayable" as const),
       paid: fc.boolean(),
+      final: fc.boolean(),
+      ethereumBlock: number,
+      ethereumTransaction: bytes32,
+    }),
+    fc.record({
+      type: fc.constant("inFlightExit" as const),
+      number,
+      transactionHash: bytes32,
+      startedAt: number,
+      exitableAt: number,
+      inputs: fc.array(exitingOutput, { minLength: 1, maxLength: 16 }),
+      outputs: fc.array(exitingOutput, { minLength: 1, maxLength: 16 }),
+      state: fc.constantFrom("started" as const, "finalized" as const, "closed" as const, "removed" as const),
+      challenged: fc.boolean(),
+      canonical: fc.option(fc.boolean()),
       final: fc.boolean(),
       ethereumBlock: number,
       ethereumTransaction: bytes32,
@@ -184,6 +209,15 @@ describe("protocol: JSON of journal entries", () => {
         refused(missing);
         refused({ ...fields, [name]: [other] });
         refused({ ...fields, surprise: 1 });
+        if (value.type === "inFlightExit") {
+          const [first, ...rest] = fields.inputs;
+          for (const inputs of [[], {}, [null], [[]], Array.from({ length: 17 }, () => first)]) {
+            refused({ ...fields, inputs });
+          }
+          for (const change of [{ surprise: 1 }, { piggyback: "lost" }, { amount: 1 }, { finalized: undefined }]) {
+            refused({ ...fields, inputs: [{ ...first, ...change }, ...rest] });
+          }
+        }
         expect(() => decodeEntry(encodeEntry(value).slice(0, -1))).to.throw(InvariantError);
       }),
     );

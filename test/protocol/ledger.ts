@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { DepositEntry, Entry, ExitEntry } from "@plasma-billing/protocol/entries.ts";
+import type { DepositEntry, Entry, ExitEntry, InFlightExitEntry } from "@plasma-billing/protocol/entries.ts";
 import { decodeEntry, encodeEntry } from "@plasma-billing/protocol/entryJson.ts";
 import { InvariantError, LEDGER_CODES } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
@@ -16,6 +16,7 @@ import {
   type SignedTransaction,
 } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import { exiting as moves, inFlightEntry } from "../helpers/exitEntries.ts";
 import { NaiveLedger } from "../helpers/naiveLedger.ts";
 import { CONTRACT, DOMAIN, addressOf } from "../helpers/protocol.ts";
 
@@ -163,6 +164,15 @@ describe("protocol: the ledger", () => {
     | { do: "deposit"; owner: number; token: number; amount: bigint }
     | { do: "pay"; inputs: number[]; signers: number[]; outputs: { owner: number; part: number }[]; twist: number }
     | { do: "exit"; output: number; state: number; final: boolean }
+    | {
+        do: "fly";
+        number: number;
+        moved: number[];
+        piggybacks: number[];
+        finalized: number;
+        state: number;
+        final: boolean;
+      }
     | { do: "seal" };
   const index = fc.nat(1000);
   const step: fc.Arbitrary<Step> = fc.oneof(
@@ -189,6 +199,18 @@ describe("protocol: the ledger", () => {
       weight: 2,
       arbitrary: fc.record({ do: fc.constant("exit" as const), output: index, state: fc.nat(4), final: fc.boolean() }),
     },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant("fly" as const),
+        number: fc.integer({ min: 10, max: 14 }),
+        moved: fc.array(fc.nat(3), { minLength: 2, maxLength: 4 }),
+        piggybacks: fc.array(fc.nat(5), { minLength: 4, maxLength: 4 }),
+        finalized: fc.nat(31),
+        state: fc.nat(7),
+        final: fc.boolean(),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("seal" as const) }) },
   );
 
@@ -214,6 +236,9 @@ describe("protocol: the ledger", () => {
             if (ledger.openBlock.transactionCount > 0) take(sealEntry(ledger));
           } else if (one.do === "exit") {
             const entry = exitStep(naive, one);
+            if (entry !== null) take(entry);
+          } else if (one.do === "fly") {
+            const entry = flyStep(naive, one);
             if (entry !== null) take(entry);
           } else {
             const { transaction, signers } = payStep(naive, one);
@@ -302,6 +327,23 @@ describe("protocol: the ledger", () => {
     const state = (["started", "challenged", "finalized", "unpayable", "removed"] as const)[one.state]!;
     if (state === "removed") return before === undefined ? null : exitEntry(id, number, { state, final: false });
     return exitEntry(id, number, { state, paid: state === "finalized", final: one.final });
+  }
+
+  /** Some state of an in-flight exit of any outputs there are, the first ones as its inputs. */
+  function flyStep(naive: NaiveLedger, one: Extract<Step, { do: "fly" }>): InFlightExitEntry | null {
+    const { number, final } = one;
+    const { outputs } = naive;
+    const before = naive.flights.find((flight) => flight.number === number);
+    const ids = [...new Set(one.moved.map((i) => outputs[i % outputs.length]?.id as OutputId))];
+    if (ids.length < 2 || before?.final === true) return null;
+    if (one.state === 0) return before === undefined ? null : { ...before, state: "removed" };
+    const state = one.state < 4 ? "started" : one.state < 7 ? "finalized" : "closed";
+    const finalized = (i: number): boolean => state === "finalized" && (one.finalized >> i) % 4 === 3;
+    const piggybacks = [null, "live", "live", "cancelled", "unpaid", "unpayable"] as const;
+    const moved = ids.map((id, i) => moves(id, piggybacks[one.piggybacks[i]!], { finalized: finalized(i) }));
+    const canonical = state === "finalized" ? one.state === 4 : null;
+    const inputs = 1 + (one.finalized % (ids.length - 1));
+    return inFlightEntry(number, moved.slice(0, inputs), moved.slice(inputs), { state, canonical, final });
   }
 
   it("an exit seen before its deposit is credited holds the deposit from the start", () => {

@@ -14,9 +14,10 @@ export function chainRoutes(server: Server, operator: OperatorPort): void {
   });
 
   server.get("/v1/exits", { schema: { querystring: PageQuery } }, (request) => {
-    const { limit, from } = readPage(request.query);
-    const { items, next } = views.exits(limit, from?.[0] ?? null);
-    return pageShape(items.map(exitShape), next === null ? null : [next]);
+    const { limit, from } = readPage(request.query, 2);
+    const [number, index] = from ?? [];
+    const { items, next } = views.exits(limit, number === undefined || index === undefined ? null : { number, index });
+    return pageShape(items.map(exitShape), next === null ? null : [next.number, next.index]);
   });
 
   server.get("/v1/status", { schema: { querystring: NoQuery } }, () => operator.status());
