@@ -213,7 +213,7 @@ abstract contract InFlightExits is StandardExits {
         _cancel(found.number);
         emit InFlightExitClosed(found.number, exit.id);
         // Interaction: the bonds.
-        (address to, uint256 sum) = _settleChallenge(exit.id, found.number, terms.bondOwner);
+        (address to, uint256 sum) = _bondsAtEnd(_endChallenge(exit.id, found.number), terms.bondOwner);
         _push(ETHER, to, sum);
     }
 
@@ -250,7 +250,11 @@ abstract contract InFlightExits is StandardExits {
         InFlightExit calldata exit = _decodeInFlight(data.data);
         InFlightSlot slot = found.slot;
         bool decides = slot.isOpen();
-        if (decides) slot = slot.withOutcome(_isCanonical(data.id, exit.inputIds, found.number));
+        address challenger;
+        if (decides) {
+            challenger = _endChallenge(data.id, found.number);
+            slot = slot.withOutcome(challenger == address(0) && _areUnspent(exit.inputIds));
+        }
         bool canonical = slot.isCanonical();
         // Effect: nothing is left of this token's piggybacks, nor of the exit after its last queue.
         (InFlightSlot left, uint256 due) = _takePiggybacks(slot, exit, token);
@@ -260,7 +264,7 @@ abstract contract InFlightExits is StandardExits {
         uint256 sum;
         if (decides) {
             if (canonical) _finalizeInputs(exit.inputIds, found.number);
-            (to, sum) = _settleChallenge(data.id, found.number, exit.bondOwner);
+            (to, sum) = _bondsAtEnd(challenger, exit.bondOwner);
         }
         // Interaction: each live piggyback's payment, if it is on the side that won, and its bond. Ether that goes to
         // one receiver in a row goes in one call.
@@ -327,7 +331,9 @@ abstract contract InFlightExits is StandardExits {
             }
             _checkOutput(inputs[i].owner, inputs[i].amount);
             _checkSignature(hash, signatures[i], inputs[i].owner);
-            if (!(inputAge < age)) (age, timestamp) = (inputAge, inputTimestamp);
+            if (age < inputAge) age = inputAge;
+            // No older input has a later time; of deposits of one age the later one counts.
+            if (inputTimestamp > timestamp) timestamp = inputTimestamp;
         }
     }
 
@@ -459,13 +465,8 @@ abstract contract InFlightExits is StandardExits {
         _push(ETHER, msg.sender, state == PIGGYBACK_LIVE_WITH_BOUNTY ? piggybackBond - bounty : piggybackBond);
     }
 
-    function _isCanonical(
-        bytes32 transactionHash,
-        bytes32[] calldata inputIds,
-        uint40 number
-    ) private view returns (bool) {
-        (address challenger, ) = competitor(transactionHash, number);
-        if (challenger != address(0)) return false;
+    /// @return Whether no exit finalized one of them.
+    function _areUnspent(bytes32[] calldata inputIds) private view returns (bool) {
         for (uint256 i = 0; i < inputIds.length; ++i) {
             (uint40 finalizer, ) = _output(inputIds[i]);
             if (finalizer != 0) return false;
@@ -487,17 +488,17 @@ abstract contract InFlightExits is StandardExits {
         if (finalizer == 0 && _finalize(number, id, record, output.token, output.amount)) amount = output.amount;
     }
 
-    /// @dev At the end of what could be challenged.
-    /// @return to Whom the exit's bond goes to: its owner, or who made the challenge that stands.
-    /// @return sum That bond, and with it the challenge's.
-    function _settleChallenge(
-        bytes32 transactionHash,
-        uint40 number,
-        address bondOwner
-    ) private returns (address to, uint256 sum) {
-        (to, ) = competitor(transactionHash, number);
-        delete _competitors[transactionHash][number];
-        return to == address(0) ? (bondOwner, inFlightExitBond) : (to, inFlightExitBond + challengeBond);
+    /// @return challenger Who made the challenge that stands at the end.
+    function _endChallenge(bytes32 transactionHash, uint40 number) private returns (address challenger) {
+        uint256 slot = _competitors[transactionHash][number];
+        if (slot != 0) delete _competitors[transactionHash][number];
+        return address(uint160(slot));
+    }
+
+    /// @return Whom the exit's bond goes to, and that bond; the challenger's too if it goes there.
+    function _bondsAtEnd(address challenger, address bondOwner) private view returns (address, uint256) {
+        return
+            challenger == address(0) ? (bondOwner, inFlightExitBond) : (challenger, inFlightExitBond + challengeBond);
     }
 
     /// @return The receiver, and the sum of what it is to get: `sum` went out when that was another's.

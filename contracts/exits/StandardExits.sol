@@ -54,7 +54,8 @@ abstract contract StandardExits is Exits {
     function startDepositExit(Deposit calldata deposit_) external payable nonReentrant returns (uint40 number) {
         _checkBonds(standardExitBond);
         _checkOwner(deposit_.owner);
-        return _startDepositExit(_depositId(deposit_), deposit_, msg.sender);
+        Deposit memory made = deposit_;
+        return _startDepositExit(_depositId(made), made, msg.sender);
     }
 
     /// @inheritdoc IRootChain
@@ -64,9 +65,9 @@ abstract contract StandardExits is Exits {
         _checkRequests(requests.length, standardExitBond);
         first = nextExitNumber;
         for (uint256 i = 0; i < requests.length; ++i) {
-            Deposit calldata deposit_ = requests[i].deposit;
-            bytes32 id = _depositId(deposit_);
-            _startDepositExit(id, deposit_, _authorized(requests[i].authorization, deposit_.owner, id, 0));
+            Deposit memory made = requests[i].deposit;
+            bytes32 id = _depositId(made);
+            _startDepositExit(id, made, _authorized(requests[i].authorization, made.owner, id, 0));
         }
     }
 
@@ -154,8 +155,7 @@ abstract contract StandardExits is Exits {
             );
     }
 
-    function _startDepositExit(bytes32 id, Deposit calldata deposit_, address bondOwner) private returns (uint40) {
-        Deposit memory made = deposit_;
+    function _startDepositExit(bytes32 id, Deposit memory made, address bondOwner) private returns (uint40) {
         (uint40 finalizer, uint216 record) = _output(id);
         require(record != 0, RootChain_UnknownDeposit(made.id));
         return

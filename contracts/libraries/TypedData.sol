@@ -34,8 +34,15 @@ library TypedData {
             );
     }
 
-    function structHash(Deposit memory deposit) internal pure returns (bytes32) {
-        return keccak256(abi.encode(DEPOSIT_TYPEHASH, deposit.id, deposit.owner, deposit.token, deposit.amount));
+    /// @dev In memory a deposit's members are the words of its encoding.
+    function structHash(Deposit memory deposit) internal pure returns (bytes32 hash) {
+        bytes32 typeHash = DEPOSIT_TYPEHASH;
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            mstore(start, typeHash)
+            mcopy(add(start, 32), deposit, 128)
+            hash := keccak256(start, 160)
+        }
     }
 
     /// @param blockNumber Of the block whose proof is used, 0 for a deposit or a piggyback.
