@@ -5,7 +5,7 @@ import type { EthereumRpc, Header } from "./rpc.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 
 /** Blocks asked for in one range of logs; nodes refuse larger ones. */
-const RANGE_BLOCKS = 1000;
+export const RANGE_BLOCKS = 1000;
 /** More unfinal blocks than any chain has: a node that shows more is wrong. */
 const WINDOW_BLOCKS_MAX = 5000;
 

@@ -7,7 +7,7 @@ import { EthereumError } from "./errors.ts";
 import type { EthereumRpc, Log } from "./rpc.ts";
 
 const abi = JSON.parse(readFileSync(new URL("RootChain.abi.json", import.meta.url), "utf8")) as InterfaceAbi;
-const rootChain = new Interface(abi);
+export const rootChain = new Interface(abi);
 const OUTPUTS = "tuple(address owner,address token,uint256 amount)[]";
 const IN_FLIGHT_EXIT = [
   ...["uint128 priority", "uint64 startedAt", "uint64 salt", "address bondOwner", "bytes32[] inputIds"],
@@ -135,6 +135,14 @@ export interface Counters {
   nextExitNumber: number;
 }
 
+/** What never changes of the exit game. */
+export interface GameTerms {
+  /** W, in seconds. */
+  exitPeriod: number;
+  /** In wei. */
+  challengeBond: bigint;
+}
+
 /** The contract's views, each in the state of one block. */
 export class RootChainReader {
   readonly address: Address;
@@ -163,6 +171,13 @@ export class RootChainReader {
 
   async operator(blockHash: Hex): Promise<Address> {
     return String(await this.read("operator", [], blockHash)).toLowerCase() as Address;
+  }
+
+  async gameTerms(blockHash: Hex): Promise<GameTerms> {
+    return {
+      exitPeriod: Number(await this.read("exitPeriod", [], blockHash)),
+      challengeBond: (await this.read("challengeBond", [], blockHash)) as bigint,
+    };
   }
 
   private async read(name: string, args: unknown[], blockHash: Hex): Promise<unknown> {

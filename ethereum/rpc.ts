@@ -34,6 +34,14 @@ export interface Receipt {
   fee: bigint;
 }
 
+/** What a transaction does, whatever its nonce and fees. */
+export interface Call {
+  from: Address;
+  to: Address;
+  data: Hex;
+  value: bigint;
+}
+
 /** A block by number, hash, or the name a node gives it. */
 export type BlockReference = number | Hex | "latest" | "finalized";
 
@@ -102,6 +110,14 @@ export class EthereumRpc {
   /** Result of a call in the state of one block, named by its hash: a reorganisation cannot mix two states. */
   async call(to: Address, data: Hex, blockHash: Hex): Promise<Hex> {
     return hex(await this.send("eth_call", [{ to, data }, { blockHash }]));
+  }
+
+  /**
+   * Gas the transaction takes in the latest state.
+   * @throws EthereumError RPC_ERROR when it would revert, or the node refuses for another reason
+   */
+  async estimateGas({ from, to, data, value }: Call): Promise<bigint> {
+    return quantity(await this.send("eth_estimateGas", [{ from, to, data, value: toQuantity(value) }, "latest"]));
   }
 
   async code(address: Address): Promise<Hex> {
@@ -215,7 +231,7 @@ function hex(value: unknown): Hex {
   return value.toLowerCase() as Hex;
 }
 
-function toQuantity(value: number): Hex {
+function toQuantity(value: number | bigint): Hex {
   return `0x${value.toString(16)}`;
 }
 

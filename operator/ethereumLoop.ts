@@ -1,5 +1,5 @@
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
-import type { Follower } from "@plasma-billing/ethereum/follower.ts";
+import type { Follower, FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
 import type { Logger } from "pino";
 import type { ChainSync } from "./chainSync.ts";
 import type { Clock } from "./clock.ts";
@@ -12,6 +12,8 @@ export interface EthereumLoopOptions {
   follower: Follower;
   chainSync: ChainSync;
   committer: Committer;
+  /** Told of every update that was taken in; returns at once. */
+  onUpdate: (update: FollowerUpdate) => void;
   clock: Clock;
   pollMs: number;
   log: Logger;
@@ -75,11 +77,12 @@ export class EthereumLoop {
   }
 
   private async turn(): Promise<void> {
-    const { follower, chainSync, committer, clock } = this.options;
+    const { follower, chainSync, committer, onUpdate, clock } = this.options;
     // What was lost stays lost until somebody looked at it: payments go on, nothing else does.
     if (this.lost !== null) return;
     const update = await follower.poll();
     await chainSync.take(update);
+    onUpdate(update);
     this.seen = { head: update.head.number, finalized: Math.max(update.final.number, 0) };
     this.answeredAt = clock.now();
     await committer.step(update.head, update.final.hash);

@@ -1,13 +1,17 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
-import { Follower } from "@plasma-billing/ethereum/follower.ts";
+import { Follower, type FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
 import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import { RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import { keySigner, keystoreSigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { getAddress } from "ethers";
 import { pino, type Logger } from "pino";
+import { Challenger, type ChallengerOptions } from "./challenger/challenger.ts";
+import { factsOf } from "./challenger/facts.ts";
+import { ChallengerRecords } from "./challenger/records.ts";
 import { ChainSync } from "./chainSync.ts";
 import { systemClock as clock } from "./clock.ts";
 import { StartupError, systemCode } from "./errors.ts";
@@ -47,7 +51,7 @@ async function main(): Promise<void> {
     { ledger, clock, log, onDurable: (entry) => views.apply(entry) },
     async (replay) => await openJournal(settings.dataDir, log, replay),
   );
-  const records = openRecords(join(settings.dataDir, "settlement.db"));
+  const records = openRecords(settings, "settlement.db", (path) => new SettlementRecords(path));
   const chainSync = new ChainSync({
     ledger,
     clock,
@@ -55,17 +59,20 @@ async function main(): Promise<void> {
     receipt: async (hash) => await rpc.receipt(hash),
     counters: async (blockHash) => await rootChain.counters(blockHash),
   });
-  const { maxFeeGwei, commitIntervalSeconds: intervalSeconds } = settings;
+  const { maxFeeGwei, commitIntervalSeconds: intervalSeconds, ethereumPollMs: pollMs } = settings;
   const conflict = (): ChainSync["conflict"] => chainSync.conflict;
   const committer = new Committer({ ledger, rpc, rootChain, chainId, signer, records, maxFeeGwei, log, conflict });
   const from = ledger.lastFollowed ?? { number: settings.fromBlock - 1, hash: null };
   const follower = new Follower(rpc, settings.rootChain, settings.depositFinality, from);
-  const loop = new EthereumLoop({ follower, chainSync, committer, clock, pollMs: settings.ethereumPollMs, log });
+  const facts = factsOf(ledger, views);
+  const known = { facts, rpc, rootChain, chainId, followedTo: from.number, log };
+  const challenger = openChallenger(settings, signer.address, known);
+  const onUpdate = (update: FollowerUpdate): void => challenger?.take(update);
+  const loop = new EthereumLoop({ follower, chainSync, committer, onUpdate, clock, pollMs, log });
   const hours = { sequencer, views, clock, intervalSeconds, log, onSealed: () => loop.wake() };
 
   const warnings = (): string[] => {
-    const { halted, warning } = committer;
-    const found = [halted === null ? null : `committing has stopped: ${halted.reason}`, warning, loop.problem];
+    const found = [committerProblem(committer), loop.problem, challenger?.warning ?? null];
     if (sequencer.stalled) found.push(`the journal in ${settings.dataDir} cannot be written: make room`);
     return found.filter((text) => text !== null);
   };
@@ -86,13 +93,19 @@ async function main(): Promise<void> {
   log.info({ address: server.addresses()[0], openBlock: ledger.openBlock.number, operator: signer.address }, "ready");
 
   const stopping = stopSignal(log);
-  const loops = Promise.all([loop.run(stopping), runHours(hours, stopping), aborted(stopping)]);
+  const loops = Promise.all([
+    loop.run(stopping),
+    challenger?.run(stopping),
+    runHours(hours, stopping),
+    aborted(stopping),
+  ]);
   await Promise.race([loops, aborted(stopping)]);
   await server.close();
   // A node that hangs does not hold up the end: what it would have answered is asked again at the next start.
   await Promise.race([loops, clock.sleep(LOOPS_END_MS)]);
   await sequencer.close();
   records.close();
+  challenger?.close();
   lock.release();
   log.info("stopped");
   process.exit(0);
@@ -124,6 +137,10 @@ async function listen(server: Server, { host, port }: Settings): Promise<void> {
     const message = `cannot listen on ${host}:${port} (${systemCode(error) ?? String(error)}): set another PORT or HOST`;
     throw new StartupError("PORT_UNUSABLE", message, { host, port }, error);
   }
+}
+
+function committerProblem({ halted, warning }: Committer): string | null {
+  return halted === null ? warning : `committing has stopped: ${halted.reason}`;
 }
 
 function statusOf(
@@ -158,13 +175,35 @@ async function openJournal(dataDir: string, log: Logger, replay: Parameters<type
   return journal;
 }
 
-function openRecords(path: string): SettlementRecords {
+function openRecords<T>({ dataDir }: Settings, file: string, open: (path: string) => T): T {
+  const path = join(dataDir, file);
   try {
-    return new SettlementRecords(path);
+    return open(path);
   } catch (error) {
     const message = `${path} cannot be used (${String(error)}): restore the folder from a copy`;
     throw new StartupError("SETTLEMENT_DAMAGED", message, { path }, error);
   }
+}
+
+/** Null without a key of its own: it must not share the nonces of the account that commits. */
+function openChallenger(
+  settings: Settings,
+  committing: Address,
+  known: Pick<ChallengerOptions, "facts" | "rpc" | "rootChain" | "chainId" | "followedTo" | "log">,
+): Challenger | null {
+  const { challengerKey, maxFeeGwei, fromBlock } = settings;
+  if (challengerKey === null) {
+    const missing = "set CHALLENGER_PRIVATE_KEY or run a watcher";
+    known.log.warn(`exits of spent outputs are not challenged by this operator: ${missing}`);
+    return null;
+  }
+  const signer = keySigner(challengerKey);
+  if (signer.address === committing) {
+    const message = `CHALLENGER_PRIVATE_KEY is the key that commits (${committing}): set one of another account`;
+    throw new StartupError("WRONG_SETTINGS", message, { address: committing });
+  }
+  const records = openRecords(settings, "challenger.db", (path) => new ChallengerRecords(path));
+  return new Challenger({ ...known, signer, records, maxFeeGwei, fromBlock });
 }
 
 async function openKey(key: KeySource): Promise<Signer> {

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { computeAddress } from "ethers";
 import { StartupError } from "./errors.ts";
 
 export type KeySource =
@@ -11,6 +12,8 @@ export interface Settings {
   rpcUrls: string[];
   rootChain: Address;
   key: KeySource;
+  /** Of the account that challenges; null: this operator challenges nothing. */
+  challengerKey: Hex | null;
   fromBlock: number;
   commitIntervalSeconds: number;
   dataDir: string;
@@ -51,6 +54,12 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     rpcUrls: read("L1_RPC_URLS", null, "http(s) URLs of Ethereum nodes, separated by commas", parseUrls),
     rootChain: read("ROOT_CHAIN_ADDRESS", null, "the address of the deployed RootChain contract", parseAddress),
     key: readKey(get, wrong),
+    challengerKey: read<{ key: Hex | null }>(
+      "CHALLENGER_PRIVATE_KEY",
+      { key: null },
+      "a private key: 0x and 64 hex digits",
+      (text) => (isPrivateKey(text) ? { key: text as Hex } : null),
+    )?.key,
     fromBlock: integer("ROOT_CHAIN_FROM_BLOCK", 0, 0, Number.MAX_SAFE_INTEGER),
     commitIntervalSeconds: integer("COMMIT_INTERVAL_SECONDS", 3600, 1, YEAR_SECONDS),
     dataDir: resolve(get("DATA_DIR") ?? "./data"),
@@ -79,10 +88,12 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 
 /** The settings without secrets, for the log. URLs keep their host only: paths of node providers hold keys. */
 export function describeSettings(settings: Settings): Record<string, unknown> {
+  const { challengerKey, ...shown } = settings;
   return {
-    ...settings,
+    ...shown,
     rpcUrls: settings.rpcUrls.map((url) => new URL(url).host),
     key: settings.key.kind,
+    challenger: challengerKey === null ? "not set" : computeAddress(challengerKey),
     adminToken: settings.adminToken === null ? "not set" : "set",
   };
 }

@@ -191,6 +191,28 @@ async function exit({ chain, bob, carol }: Cast, payment: Payment, proof: Proof)
   return started;
 }
 
+/** What an exit of a spent output comes to where somebody challenges: the devnet's operator does. */
+async function cheat({ chain, alice }: Cast): Promise<void> {
+  title("Alice tries to take out her deposit, which she has spent");
+  if (chain.chainId !== DEVNET_CHAIN_ID) {
+    say("left out here: it costs her bond if the operator challenges, and if nobody does somebody else's money");
+    return;
+  }
+  const bond = await chain.view<bigint>("standardExitBond");
+  const [id] = (await operator.items("/v1/deposits?limit=1000"))
+    .filter((item) => item["owner"] === alice.address && item["token"] === ETHER)
+    .map((item) => BigInt(item["id"] as number));
+  const terms = { id, owner: alice.address, token: ETHER, amount: ETHER_DEPOSIT };
+  const receipt = await chain.send(alice, "startDepositExit", [terms, { value: bond }]);
+  const { number } = chain.event(receipt, "ExitStarted");
+  say(`exit ${String(number)} of ${ether(ETHER_DEPOSIT)}, bond ${ether(bond)}`);
+  await eventually("the exit is challenged", NOTICE_MS_MAX, async () => {
+    const items = await operator.items("/v1/exits?limit=1000");
+    return items.find((item) => item["number"] === Number(number) && item["state"] === "challenged") ?? null;
+  });
+  say("the operator showed Ethereum the payment she signed: the exit is cancelled, her bond lost");
+}
+
 async function outputIn(owner: BaseWallet, id: Hex, state: string): Promise<true | null> {
   const items = await operator.items(`/v1/accounts/${owner.address}/outputs?limit=1000`);
   return items.some((item) => item["id"] === id && item["state"] === state) ? true : null;
@@ -257,6 +279,7 @@ async function demo(): Promise<void> {
   await commit(payment);
   const proof = await prove(cast, payment);
   const started = await exit(cast, payment, proof);
+  await cheat(cast);
   await withdraw(cast, started);
   cast.chain.provider.destroy();
   console.log("\nDone: deposited, paid, committed, proven, withdrawn.");

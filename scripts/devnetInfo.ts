@@ -3,6 +3,8 @@ import { HDNodeWallet, Mnemonic } from "ethers";
 /** Hardhat's own; its keys are public. */
 export const DEVNET_MNEMONIC = "test test test test test test test test test test test junk";
 export const DEVNET_HOST = "127.0.0.1";
+/** The node's last account: out of the way of whoever plays with the first ones. */
+export const DEVNET_CHALLENGER = 19;
 
 /** What `npm start` writes down for the demo and for whoever wants to try something. */
 export interface Devnet {

@@ -9,7 +9,7 @@ import { join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { deployDevnet, isPortFree, startNode } from "./devnet.ts";
-import { DEVNET_HOST, DEVNET_MNEMONIC, type Devnet, devnetAccount } from "./devnetInfo.ts";
+import { DEVNET_CHALLENGER, DEVNET_HOST, DEVNET_MNEMONIC, type Devnet, devnetAccount } from "./devnetInfo.ts";
 
 const OPERATOR_MAIN = fileURLToPath(new URL("../operator/main.ts", import.meta.url));
 const DEVNET_PORT_DEFAULT = 8545;
@@ -114,6 +114,7 @@ Ethereum node   ${devnet.rpcUrl}   chain ${devnet.chainId}, a devnet that ends w
   accounts      20 with 10,000 ether each, mnemonic "${DEVNET_MNEMONIC}" (public: for this only)
   account 0     ${devnet.deployer}   deployed the contracts
   account 1     ${devnet.operator}   is the operator
+  account ${DEVNET_CHALLENGER}    ${devnetAccount(DEVNET_CHALLENGER).address}   challenges for it
   RootChain     ${devnet.rootChain}
   TestToken     ${devnet.testToken}   an ERC-20 that anyone may mint
 
@@ -169,6 +170,7 @@ async function runDevnet(): Promise<number> {
       ROOT_CHAIN_ADDRESS: devnet.rootChain,
       ROOT_CHAIN_FROM_BLOCK: String(devnet.fromBlock),
       OPERATOR_PRIVATE_KEY: devnetAccount(1).privateKey,
+      CHALLENGER_PRIVATE_KEY: devnetAccount(DEVNET_CHALLENGER).privateKey,
       DATA_DIR: join(folder, "operator"),
       HOST: host,
       PORT: String(operatorPort),

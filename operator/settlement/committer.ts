@@ -1,15 +1,15 @@
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
-import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
+import type { Fees } from "@plasma-billing/ethereum/fees.ts";
 import { encodeCommit, type RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import type { EthereumRpc, Header } from "@plasma-billing/ethereum/rpc.ts";
+import { offer, signExactly } from "@plasma-billing/ethereum/sending.ts";
 import type { Signer } from "@plasma-billing/ethereum/signer.ts";
-import { Transaction } from "ethers";
 import type { Logger } from "pino";
 import type { Conflict } from "../chainSync.ts";
 import { systemCode } from "../errors.ts";
-import { plan, type Fees } from "./planner.ts";
+import { plan } from "./planner.ts";
 import type { Attempt, SettlementRecords } from "./records.ts";
 
 /** A commit takes about 53,000 gas. */
@@ -145,19 +145,10 @@ export class Committer {
     const missing = COMMIT_GAS_LIMIT * fees.maxFeePerGas - (await rpc.balance(signer.address));
     if (missing > 0n) return this.wait(`${signer.address} lacks ${missing} wei for the commit: send it that much`);
     const to = rootChain.address;
-    const raw = await signer.signTransaction({
-      ...{ type: 2, chainId, nonce, to, data: calldata, value: 0n, gasLimit: COMMIT_GAS_LIMIT },
-      ...fees,
-    });
-    const signed = Transaction.from(raw);
-    const right =
-      signed.from?.toLowerCase() === signer.address &&
-      signed.nonce === nonce &&
-      signed.data === calldata &&
-      signed.to?.toLowerCase() === to &&
-      signed.chainId === chainId;
-    if (!right) return this.wait("the signer signed something else than it was asked to");
-    const hash = signed.hash as Hex;
+    const request = { chainId, nonce, to, data: calldata, value: 0n, gasLimit: COMMIT_GAS_LIMIT, ...fees };
+    const signed = await signExactly(signer, request);
+    if (signed === null) return this.wait("the signer signed something else than it was asked to");
+    const { hash, raw } = signed;
     records.add({ number, nonce, index, hash, raw, ...fees, ethereumBlock });
     log.info({ number, nonce, attempt: index, hash, maxFeePerGas: fees.maxFeePerGas.toString() }, "commit signed");
     return true;
@@ -168,13 +159,9 @@ export class Committer {
     const { rpc, log } = this.options;
     const { number, hash } = attempt;
     this.inFlight = number;
-    try {
-      await rpc.sendRawTransaction(attempt.raw);
-      if (!this.sent.has(hash)) log.info({ number, hash }, "commit sent");
-    } catch (error) {
-      if (!(error instanceof EthereumError)) throw error;
-      log.debug({ number, hash, reason: error.message }, "a node did not take the commit, which proves nothing");
-    }
+    const reason = await offer(rpc, attempt.raw);
+    if (reason !== null) log.debug({ number, hash, reason }, "a node did not take the commit, which proves nothing");
+    else if (!this.sent.has(hash)) log.info({ number, hash }, "commit sent");
     this.sent.set(hash, ethereumBlock);
   }
 

@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import type { SignedAttempt } from "@plasma-billing/ethereum/fees.ts";
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 
@@ -11,17 +12,9 @@ export interface FrozenBlock {
 }
 
 /** A signed transaction, kept before any node sees it. */
-export interface Attempt {
+export interface Attempt extends SignedAttempt {
   number: number;
   nonce: number;
-  /** Counted from 0 within the nonce. */
-  index: number;
-  hash: Hex;
-  raw: Hex;
-  maxFeePerGas: bigint;
-  maxPriorityFeePerGas: bigint;
-  /** Ethereum's height when it was signed. */
-  ethereumBlock: number;
 }
 
 /** Settlement's memory, in a file of its own with full synchronisation: blocks are written once, attempts only added. */

@@ -10,18 +10,24 @@ import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { decodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { ChainSync } from "../../operator/chainSync.ts";
+import { Challenger } from "../../operator/challenger/challenger.ts";
+import { factsOf } from "../../operator/challenger/facts.ts";
+import { ChallengerRecords } from "../../operator/challenger/records.ts";
 import { systemClock } from "../../operator/clock.ts";
 import { Journal } from "../../operator/journal/journal.ts";
 import { Sequencer, type SubmitResult } from "../../operator/sequencer.ts";
 import { Committer } from "../../operator/settlement/committer.ts";
 import { SettlementRecords } from "../../operator/settlement/records.ts";
 import { verifyPayment } from "../../operator/verify.ts";
+import { Views } from "../../operator/views.ts";
 import { type Chain, devKey, type SignedPayment } from "./chain.ts";
 
 export interface LocalOptions {
   finality?: "finalized" | number;
   maxFeeGwei?: number;
   key?: string;
+  /** Without it nothing is challenged. */
+  challengerKey?: string;
   /** To put something in the way of what would go to Ethereum or be signed. */
   rpc?: (rpc: EthereumRpc) => EthereumRpc;
   signer?: (signer: Signer) => Signer;
@@ -35,6 +41,7 @@ export class LocalOperator {
   readonly chainSync: ChainSync;
   readonly committer: Committer;
   readonly records: SettlementRecords;
+  readonly challenger: Challenger | null;
   /** Every entry on the disk, replayed ones too. */
   readonly entries: Entry[];
 
@@ -45,6 +52,7 @@ export class LocalOperator {
     this.chainSync = parts.chainSync;
     this.committer = parts.committer;
     this.records = parts.records;
+    this.challenger = parts.challenger;
     this.entries = parts.entries;
   }
 
@@ -59,8 +67,13 @@ export class LocalOperator {
     const { chainId } = chain;
     const ledger = new Ledger({ chainId, verifyingContract: address });
     const entries: Entry[] = [];
+    const views: Views = new Views(ledger, () => chainSync.pendingDeposits);
+    const onDurable = (entry: Entry): void => {
+      entries.push(entry);
+      views.apply(entry);
+    };
     const sequencer = await Sequencer.open(
-      { ledger, clock: systemClock, log, onDurable: (entry) => entries.push(entry) },
+      { ledger, clock: systemClock, log, onDurable },
       async (replay) => (await Journal.open(dataDir, replay)).journal,
     );
     const records = new SettlementRecords(join(dataDir, "settlement.db"));
@@ -76,14 +89,26 @@ export class LocalOperator {
     const committer = new Committer({ ledger, rpc, rootChain, chainId, signer, records, maxFeeGwei, log, conflict });
     const from = ledger.lastFollowed ?? { number: chain.deploymentBlock - 1, hash: null };
     const follower = new Follower(rpc, address, options.finality ?? 3, from);
-    return new LocalOperator({ ledger, sequencer, follower, chainSync, committer, records, entries });
+    let challenger: Challenger | null = null;
+    if (options.challengerKey !== undefined) {
+      challenger = new Challenger({
+        ...{ facts: factsOf(ledger, views), rpc, rootChain, chainId, maxFeeGwei, log },
+        signer: keySigner(options.challengerKey as Hex),
+        records: new ChallengerRecords(join(dataDir, "challenger.db")),
+        fromBlock: chain.deploymentBlock,
+        followedTo: from.number,
+      });
+    }
+    return new LocalOperator({ ledger, sequencer, follower, chainSync, committer, records, challenger, entries });
   }
 
-  /** One look at Ethereum and one step of the committer. */
+  /** One look at Ethereum, and one step of the committer and of the challenger. */
   async turn(): Promise<void> {
     const update = await this.follower.poll();
     await this.chainSync.take(update);
     await this.committer.step(update.head, update.final.hash);
+    this.challenger?.take(update);
+    await this.challenger?.step();
   }
 
   async pay({ json }: SignedPayment): Promise<SubmitResult> {
@@ -94,5 +119,6 @@ export class LocalOperator {
   async stop(): Promise<void> {
     await this.sequencer.close();
     this.records.close();
+    this.challenger?.close();
   }
 }
