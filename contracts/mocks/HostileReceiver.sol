@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+/// @notice Keeps what it is made with as its code, where reading costs little of the gas that a push of ether has.
+contract Note {
+    constructor(bytes memory text) {
+        assembly ("memory-safe") {
+            return(add(text, 32), mload(text))
+        }
+    }
+}
+
 /// @notice Misbehaves in the way it is told to when ether reaches it, and does what it is told to otherwise. Its
 /// code is put at an exiting owner's address by the tests, as delegation (EIP-7702) can.
 contract HostileReceiver {
@@ -14,8 +23,11 @@ contract HostileReceiver {
 
     Mood public mood;
     address private _target;
-    bytes private _call;
+    Note private _call;
+    /// @notice What became of the last call made while in the mood `Calls`.
     bool public callSucceeded;
+    /// @notice The first bytes of its answer: of what it failed with.
+    bytes4 public callAnswer;
 
     function setMood(Mood mood_) external {
         mood = mood_;
@@ -24,7 +36,7 @@ contract HostileReceiver {
     function setCall(address target, bytes calldata data) external {
         mood = Mood.Calls;
         _target = target;
-        _call = data;
+        _call = new Note(data);
     }
 
     /// @notice Calls on with the value it is given.
@@ -42,6 +54,9 @@ contract HostileReceiver {
                 return(0, 100000)
             }
         }
-        if (mood == Mood.Calls) (callSucceeded, ) = _target.call(_call);
+        if (mood == Mood.Calls) {
+            (bool done, bytes memory answer) = _target.call(address(_call).code);
+            (callSucceeded, callAnswer) = (done, bytes4(answer));
+        }
     }
 }

@@ -42,6 +42,8 @@ contract MoodyToken is TestToken {
     bytes private _call;
     /// @notice Whether the last call made while in the mood `Calls` succeeded.
     bool public callSucceeded;
+    /// @notice The first bytes of its answer: of what it failed with.
+    bytes4 public callAnswer;
 
     function setMood(Mood mood_) external {
         mood = mood_;
@@ -77,7 +79,10 @@ contract MoodyToken is TestToken {
                 return(31, 1)
             }
         }
-        if (mood == Mood.Calls) (callSucceeded, ) = _target.call(_call);
+        if (mood == Mood.Calls) {
+            (bool done, bytes memory answer) = _target.call(_call);
+            (callSucceeded, callAnswer) = (done, bytes4(answer));
+        }
         return true;
     }
 }

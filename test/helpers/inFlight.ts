@@ -1,3 +1,4 @@
+import { expect } from "chai";
 import {
   AbiCoder,
   keccak256,
@@ -136,11 +137,17 @@ export interface StartOptions {
   overrides?: Overrides;
 }
 
+const PARTIES = ["operator", "alice", "bob", "carol", "stranger"] as const;
+type Party = (typeof PARTIES)[number];
+export type Amount = `${Party | "held"}${"" | "Token"}` | `${Party}${"" | "Token"}Credit` | "bonds";
+
 let beginning: { flights: Flights; restore: () => Promise<void> } | undefined;
 
 /** In-flight exits on a game's contract. */
 export class Flights {
   readonly game: Game;
+  /** What `amounts` was at a block: nothing changes it but a block. */
+  private seen: { hash: string | null; amounts: Map<Amount, bigint> } | undefined;
 
   constructor(game: Game) {
     this.game = game;
@@ -314,6 +321,76 @@ export class Flights {
 
   async close(by: HDNodeWallet, flight: Flight): Promise<ContractTransactionReceipt> {
     return await this.game.mined(this.game.as(by).closeInFlightExit(flight.data));
+  }
+
+  /** Processes with the data of these, by a stranger. */
+  async process(
+    token: string,
+    ...exits: { data: { id: string; data: string } }[]
+  ): Promise<ContractTransactionReceipt> {
+    const { game } = this;
+    return await game.mined(
+      game.as(game.stranger).processExits(
+        token,
+        exits.map(({ data }) => data),
+        { gasLimit: 10_000_000n },
+      ),
+    );
+  }
+
+  /** Expects that an action changes these amounts, gas apart, and none besides. */
+  async expectChanges<T>(action: () => Promise<T>, expected: Partial<Record<Amount, bigint>>): Promise<T> {
+    const { provider } = this.game.connection.ethers;
+    const before = await this.amounts();
+    const first = await provider.getBlockNumber();
+    const result = await action();
+    const after = await this.amounts();
+    for (let number = first + 1; number <= (await provider.getBlockNumber()); number++) {
+      for (const hash of (await provider.getBlock(number))!.transactions) {
+        const { from, fee } = (await provider.getTransactionReceipt(hash))!;
+        for (const name of PARTIES) {
+          if (this.game[name].address === from) after.set(name, after.get(name)! + fee);
+        }
+      }
+    }
+    const changes = [...after].map(([name, amount]) => [name, amount - before.get(name)!] as const);
+    const changed = (entries: (readonly [string, bigint])[]): object =>
+      Object.fromEntries(entries.filter(([, change]) => change !== 0n));
+    expect(changed(changes)).to.deep.equal(changed(Object.entries(expected)));
+    return result;
+  }
+
+  /** What each has and is credited, and what the contract holds: of ether also as bonds and bounties that wait. */
+  private async amounts(): Promise<Map<Amount, bigint>> {
+    const { game } = this;
+    const { hash } = (await game.connection.ethers.provider.getBlock("latest"))!;
+    if (this.seen?.hash !== hash) this.seen = { hash, amounts: await this.readAmounts() };
+    return new Map(this.seen.amounts);
+  }
+
+  private async readAmounts(): Promise<Map<Amount, bigint>> {
+    const { game } = this;
+    const amounts = new Map<Amount, bigint>();
+    for (const [suffix, token] of [
+      ["", ETHER],
+      ["Token", await game.token.getAddress()],
+    ] as const) {
+      const accounts = PARTIES.map((name) => game[name].address);
+      const [held, balance, balances, credits] = await Promise.all([
+        game.rootChain.held(token),
+        game.balance(game.address, token),
+        Promise.all(accounts.map(async (account) => await game.balance(account, token))),
+        Promise.all(accounts.map(async (account) => await game.rootChain.claimable(token, account))),
+      ]);
+      for (const [i, name] of PARTIES.entries()) {
+        amounts.set(`${name}${suffix}`, balances[i]!).set(`${name}${suffix}Credit`, credits[i]!);
+      }
+      amounts.set(`held${suffix}`, held);
+      const bonds = credits.reduce((rest, credit) => rest - credit, balance - held);
+      if (suffix === "") amounts.set("bonds", bonds);
+      else expect(bonds, "what the contract has of the token beyond deposits and credits").to.equal(0n);
+    }
+    return amounts;
   }
 
   /** Whether the contract still keeps the exit, in its main slot or moved aside, and what of its piggybacks. */
