@@ -34,7 +34,8 @@ contract MoodyToken is TestToken {
         BurnsGas,
         LongAnswer,
         ShortAnswer,
-        Calls
+        Calls,
+        RevertsWithTrue
     }
 
     Mood public mood;
@@ -77,6 +78,12 @@ contract MoodyToken is TestToken {
             assembly {
                 mstore(0, 1)
                 return(31, 1)
+            }
+        }
+        if (mood == Mood.RevertsWithTrue) {
+            assembly {
+                mstore(0, 1)
+                revert(0, 32)
             }
         }
         if (mood == Mood.Calls) {

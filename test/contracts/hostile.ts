@@ -3,7 +3,7 @@ import type { HDNodeWallet } from "ethers";
 import { BOND, BOUNTY, ETHER, Game, WEEK, type Started } from "../helpers/game.ts";
 
 // Code stands at an exiting owner's address, as delegation (EIP-7702) allows.
-const TOKEN_MOODS = { ReturnsFalse: 1, Reverts: 2, BurnsGas: 3, LongAnswer: 4, ShortAnswer: 5 };
+const TOKEN_MOODS = { ReturnsFalse: 1, Reverts: 2, BurnsGas: 3, LongAnswer: 4, ShortAnswer: 5, RevertsWithTrue: 7 };
 const RECEIVER_MOODS = { Reverts: 1, BurnsGas: 2, LongAnswer: 3 };
 
 describe("RootChain: hostile tokens and receivers (INV-7)", () => {

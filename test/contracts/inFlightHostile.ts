@@ -17,7 +17,7 @@ type Name = "alice" | "bob" | "carol" | "operator";
 /** What makes a push of ether fail. A long answer does not: it is not read. */
 const MOODS = { Reverts: 1, BurnsGas: 2 };
 const LONG_ANSWER = 3;
-const TOKEN_MOODS = { ReturnsFalse: 1, Reverts: 2, BurnsGas: 3, LongAnswer: 4, ShortAnswer: 5 };
+const TOKEN_MOODS = { ReturnsFalse: 1, Reverts: 2, BurnsGas: 3, LongAnswer: 4, ShortAnswer: 5, RevertsWithTrue: 7 };
 const REENTERED = hashOf("ReentrancyGuardReentrantCall()").slice(0, 10);
 const FIRST = PIGGYBACK_BOND - BOUNTY;
 
