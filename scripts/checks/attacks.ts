@@ -41,7 +41,8 @@ for (const file of files) {
   }
 }
 for (const name of named) {
-  if (!all.some((title) => title.startsWith(name))) complaints.push(`docs/PROTOCOL.md names a test nobody has: ${name}`);
+  if (!all.some((title) => title.startsWith(name)))
+    complaints.push(`docs/PROTOCOL.md names a test nobody has: ${name}`);
 }
 for (const complaint of complaints) console.error(complaint);
 if (complaints.length === 0) console.log(`${rows.length} attacks, each with its tests`);
