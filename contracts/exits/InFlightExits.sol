@@ -250,10 +250,13 @@ abstract contract InFlightExits is StandardExits {
         InFlightExit calldata exit = _decodeInFlight(data.data);
         InFlightSlot slot = found.slot;
         bool decides = slot.isOpen();
+        // What a further exit has moved aside pays nothing: it is younger, and through another token's queue it could
+        // be decided first and finalize the inputs of the older one.
+        bool isMain = found.place == 0;
         address challenger;
         if (decides) {
             challenger = _endChallenge(data.id, found.number);
-            slot = slot.withOutcome(challenger == address(0) && _areUnspent(exit.inputIds));
+            slot = slot.withOutcome(isMain && challenger == address(0) && _areUnspent(exit.inputIds));
         }
         bool canonical = slot.isCanonical();
         // Effect: nothing is left of this token's piggybacks, nor of the exit after its last queue.
@@ -272,7 +275,8 @@ abstract contract InFlightExits is StandardExits {
             uint256 state = (due >> (2 * i)) & 3;
             if (state < PIGGYBACK_LIVE) continue;
             (bytes32 id, Output calldata output) = _moved(data.id, exit, i);
-            uint256 amount = canonical == (i >= OUTPUTS_FROM) ? _finalizePiggyback(found.number, id, output) : 0;
+            bool favoured = isMain && canonical == (i >= OUTPUTS_FROM);
+            uint256 amount = favoured ? _finalizePiggyback(found.number, id, output) : 0;
             address sponsor = slot.isSponsored() ? _sponsors[found.number][i] : address(0);
             if (token == ETHER) (to, sum) = _gather(to, sum, output.owner, amount);
             else _push(token, output.owner, amount);

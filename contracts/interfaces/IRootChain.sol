@@ -212,7 +212,8 @@ interface IRootChain {
     error RootChain_WrongBond(uint256 sent, uint256 bond);
     /// @notice The output was paid, or blocked, by that exit.
     error RootChain_AlreadyFinalized(bytes32 outputId, uint40 exitNumber);
-    /// @notice An exit of the output is live, or one of the transaction is not through all its queues.
+    /// @notice An exit of the output is live; or the transaction's main exit is, and its data was not handed in, or it
+    /// is not through all its queues.
     /// @param id The output id, or the transaction's hash.
     error RootChain_AlreadyExiting(bytes32 id);
     /// @notice No live exit matches the data: it never started, was cancelled, or processed.
@@ -297,10 +298,10 @@ interface IRootChain {
     /// @notice A standard exit has left its queue; `paid` is false when another exit had finalized the output before.
     event ExitFinalized(uint40 indexed number, bytes32 indexed outputId, bool paid);
 
-    /// @notice An output is not paid by an exit, since it is more than what is held; it can exit again.
+    /// @notice An output is not paid by an exit, since it is more than what is held, and not finalized.
     event ExitUnpayable(uint40 indexed number, bytes32 indexed outputId, uint256 amount, uint256 held);
 
-    /// @notice An in-flight exit starts. When one of the same transaction was live, that goes on beside it.
+    /// @notice An in-flight exit starts. The transaction's main exit, if it was live, is moved aside: it pays nothing.
     /// @param data abi.encode of the members of `InFlightExit`: to be handed in again.
     event InFlightExitStarted(
         uint40 indexed number,
@@ -362,8 +363,8 @@ interface IRootChain {
     /// @notice The output is paid or blocked, for good, by that exit.
     event OutputFinalized(bytes32 indexed outputId, uint40 indexed number);
 
-    /// @notice A payment could not be pushed and is credited: `claim` it. Ether and a bond of one receiver go, and are
-    /// credited, together.
+    /// @notice A payment could not be pushed, or a challenge was replaced, and is credited: `claim` it. Ether and a
+    /// bond of one receiver go, and are credited, together.
     event PayoutDeferred(address indexed token, address indexed owner, uint256 amount);
 
     /// @notice A credit is paid.
@@ -508,19 +509,21 @@ interface IRootChain {
     /// - the value is `inFlightExitBond()`;
     /// - 1 to 16 inputs, each once, and 1 to 16 outputs; no owner and no amount is zero; the sums of each token agree;
     /// - each input is shown to be an output of an included payment, or of a deposit, and is signed for by its owner;
-    /// - no exit of the transaction is between its first queue and its last; while one is live, the youngest input as
-    ///   shown now is strictly older than it was there (a payment that was included twice has two ages).
+    /// - the transaction's main exit is not between its first queue and its last; while it is live, the youngest input
+    ///   as shown now is strictly older than it was there (a payment that was included twice has two ages).
     ///
     /// Notes:
     /// - nothing is paid that is not piggybacked; inputs may be exiting or finalized;
     /// - it can be paid at max(now + W, timestamp of its youngest input + 2W), a deposit's timestamp being its own;
     /// - it ages as its youngest input; a deposit ages with the block that followed it, before its transactions;
-    /// - the bond is lost to a standing challenge that it is not canonical.
+    /// - the bond is lost to a standing challenge that it is not canonical;
+    /// - the main exit that was live is moved aside: it pays nothing any more, its bonds return as otherwise. Who is to
+    ///   be paid piggybacks on the new one; whoever starts shows the earliest inclusions, and can not be moved aside.
     /// @param transaction The payment.
     /// @param signatures One an input, in their order, 65 bytes each.
     /// @param payments The inputs that payments made, in the inputs' order.
     /// @param deposits The inputs that deposits made, in the inputs' order.
-    /// @param former Data of the live exit of the same transaction; empty when there is none.
+    /// @param former Data of the transaction's main exit while it is live; empty when there is none.
     /// @return number The exit's.
     function startInFlightExit(
         Transaction calldata transaction,
@@ -537,7 +540,8 @@ interface IRootChain {
     /// - no such piggyback was made before.
     ///
     /// Notes:
-    /// - outputs are paid when the exit is canonical at its first processing, inputs when it is not;
+    /// - outputs are paid when the exit is canonical at its first processing, inputs when it is not; nothing when a
+    ///   further exit of the transaction has moved it aside;
     /// - the first piggyback of a token queues the exit there, and its bond bears the bounty;
     /// - a spend of the input or output by its owner cancels it and takes the bond.
     /// @param exit As `InFlightExitStarted` told it.
@@ -654,9 +658,9 @@ interface IRootChain {
     /// - what is more than `held(token)` is left out unpaid, an output finalized by another exit is not paid again;
     ///   the bond returns in both cases;
     /// - the first processing of an in-flight exit, in whatever token, fixes whether it is canonical: when no
-    ///   competitor stands and no other exit finalized one of its inputs. Then all its inputs are finalized, and in
-    ///   each token its live piggybacked outputs are paid; else its live piggybacked inputs. Bonds of piggybacks return
-    ///   either way;
+    ///   competitor stands, no other exit finalized one of its inputs, and none moved it aside. Then all its inputs are
+    ///   finalized, and in each token its live piggybacked outputs are paid; else its live piggybacked inputs, unless
+    ///   it was moved aside. Bonds of piggybacks return either way;
     /// - cancelled entries behind the last data are taken out too, 16 at most;
     /// - the caller gets the bounty of each entry taken out.
     function processExits(address token, ExitData[] calldata exits) external;

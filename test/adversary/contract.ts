@@ -377,9 +377,11 @@ export class RootChainModel {
   private finishInFlight(token: number, exit: InFlightExit): void {
     const { inputs } = this.book.transactions[exit.transaction]!;
     const first = exit.processed.size === 0;
+    const isAside = this.mainExit.get(exit.transaction) !== exit.number;
     const byAnother = inputs.some((input) => (this.finalizedBy.get(input) ?? exit.number) !== exit.number);
     if (exit.canonical === null || !this.rules.firstProcessingFixes) {
-      exit.canonical = exit.competitor === null && !(byAnother && this.rules.canonicalInputsUnfinalized);
+      const spent = byAnother && this.rules.canonicalInputsUnfinalized;
+      exit.canonical = !isAside && exit.competitor === null && !spent;
     }
     exit.processed.add(token);
     if (this.rules.firstProcessingFixes ? first : !isLive(exit)) this.settleChallenge(exit);
@@ -394,7 +396,7 @@ export class RootChainModel {
     }
     for (const piggyback of piggybacks.sort((a, b) => a.slot - b.slot)) {
       const isInput = piggyback.slot < OUTPUT_SLOT;
-      const favoured = canonical ? !isInput : isInput && this.rules.nonCanonicalPaysInputs;
+      const favoured = !isAside && (canonical ? !isInput : isInput && this.rules.nonCanonicalPaysInputs);
       if (favoured && this.canPay(piggyback.output)) this.pay(piggyback.output, exit.number);
       this.returnPiggyback(piggyback);
     }

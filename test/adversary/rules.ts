@@ -3,6 +3,9 @@
  * holders and wallets (sections 1, 4 and 7). With one off, all behave as if that sentence were missing, and the thieves
  * of some history must find out.
  *
+ * Nor that an exit which a further one has moved aside pays nothing: its theft takes two tokens, two proofs and two queues
+ * in a certain order, and 80,000 histories did not come upon it. `test/contracts/attacksByOperator.ts` makes it.
+ *
  * Not among them, since what they keep is not safety: the bonds and the bounty (who loses what is compared on the real
  * contract), that an output has one live standard exit (`finalizedOnce` already pays it once), that what is more than
  * held is left out (else a queue stops), and that a cancelled piggyback cannot be made again. Without this last one the

@@ -504,12 +504,12 @@ describe("RootChain: attacks by exiting twice", () => {
       await flights.piggyback(game.bob, first, OUTPUT);
       const second = await flights.start(game.bob, payment, [older], [game.alice], { former: first });
       expect(await flights.slot(first, first.number)).to.not.equal(0n);
-      // What was moved aside is no less an exit.
+      // What was moved aside can be piggybacked, and pays nothing.
       await flights.piggyback(game.alice, first, 0);
       await flights.piggyback(game.bob, second, OUTPUT);
       const left = await attack.drain(ETHER, [first, second]);
       expect(left).to.deep.equal(processedFirst === "the younger" ? [1n, 2n] : [2n, 1n]);
-      expect(await game.rootChain.finalizedBy(game.outputId(payment))).to.equal(left[0]);
+      expect(await game.rootChain.finalizedBy(game.outputId(payment))).to.equal(second.number);
       expect(await flights.slot(first, first.number)).to.equal(0n);
       await attack.expectNets({
         alice: -1000n,

@@ -433,4 +433,39 @@ describe("RootChain: attacks by the operator and against proofs", () => {
       }
     });
   }
+
+  it("INV-4: a younger exit of the same transaction overtakes the older one in a queue that this is not in", async () => {
+    const { game, flights, mallory } = attack;
+    const { alice, carol, operator } = game;
+    const token = await game.token.getAddress();
+    const funds = await attack.funds(alice);
+    const own = await attack.funds(mallory, 5n, token);
+    // Never in a block: alice pays carol, and beside it mallory pays herself in a token.
+    const payment = game.transfer(
+      [funds.id, own.id],
+      [
+        { owner: carol.address, token: ETHER, amount: 1000n },
+        { owner: mallory.address, token, amount: 5n },
+      ],
+    );
+    const forged = attack.pay(NOTHING, operator);
+    const [mint, again] = await game.commit([forged, funds.transaction]);
+    const younger = attack.included(funds.transaction, again!).source;
+    const aside = await flights.start(mallory, payment, [younger, own.source], [alice, mallory]);
+    const older = [funds.source, own.source];
+    const flight = await flights.start(carol, payment, older, [alice, mallory], { former: aside });
+    for (const exit of [aside, flight]) {
+      await flights.piggyback(carol, exit, OUTPUT);
+      await flights.piggyback(alice, exit, 0);
+    }
+    await flights.piggyback(mallory, aside, OUTPUT + 1);
+    const theft = await attack.startExit(operator, attack.included(forged, mint!));
+    await game.passTo(aside.exitableAt);
+    await game.process(token, [aside as unknown as Started]);
+    await attack.drain(ETHER, [flight, theft, aside]);
+    expect(await game.rootChain.finalizedBy(game.outputId(payment))).to.equal(flight.number);
+    expect(await game.rootChain.finalizedBy(attack.included(forged, mint!).id)).to.equal(0n);
+    const nets = { alice: -1000n, carol: 1000n - 2n * BOUNTY, operator: -BOUNTY, mallory: -BOUNTY };
+    await attack.expectNets({ ...nets, stranger: 4n * BOUNTY, left: 0n });
+  });
 });

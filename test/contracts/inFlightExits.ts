@@ -198,7 +198,7 @@ describe("RootChain: several in-flight exits of one transaction", () => {
       expect(await game.rootChain.held(ETHER)).to.equal(5000n);
     });
 
-    it("when the main one is over another starts, of any age, and the one aside goes on", async () => {
+    it("when the main one is over another starts, of any age, and the one aside goes on, paying nothing", async () => {
       await flights.piggyback(game.bob, first, OUTPUT);
       await game.passTo(second.startedAt + EXIT_PERIOD);
       await flights.close(game.stranger, second);
@@ -210,7 +210,8 @@ describe("RootChain: several in-flight exits of one transaction", () => {
       await flights.piggyback(game.bob, third, OUTPUT);
       await game.passTo(third.exitableAt);
       await process(ETHER, first, third);
-      expect(await game.rootChain.finalizedBy(game.outputId(payment))).to.equal(1n);
+      expect(await game.rootChain.finalizedBy(game.outputId(payment))).to.equal(3n);
+      expect(await flights.slot(first, 1n)).to.equal(0n);
       expect(await flights.slot(third)).to.equal(0n);
     });
 
