@@ -60,8 +60,8 @@ async function main(): Promise<void> {
     counters: async (blockHash) => await rootChain.counters(blockHash),
   });
   const { maxFeeGwei, commitIntervalSeconds: intervalSeconds, ethereumPollMs: pollMs } = settings;
-  const conflict = (): ChainSync["conflict"] => chainSync.conflict;
-  const committer = new Committer({ ledger, rpc, rootChain, chainId, signer, records, maxFeeGwei, log, conflict });
+  const settling = { ledger, views, rpc, rootChain, chainId, signer, records, maxFeeGwei, log };
+  const committer = new Committer({ ...settling, conflict: () => chainSync.conflict });
   const from = ledger.lastFollowed ?? { number: settings.fromBlock - 1, hash: null };
   const follower = new Follower(rpc, settings.rootChain, settings.depositFinality, from);
   const facts = factsOf(ledger, views);

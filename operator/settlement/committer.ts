@@ -9,6 +9,7 @@ import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import type { Logger } from "pino";
 import type { Conflict } from "../chainSync.ts";
 import { systemCode } from "../errors.ts";
+import type { Views } from "../views.ts";
 import { plan } from "./planner.ts";
 import type { Attempt, SettlementRecords } from "./records.ts";
 
@@ -27,6 +28,8 @@ export interface CommitterOptions {
   maxFeeGwei: number;
   log: Logger;
   conflict: () => Conflict | null;
+  /** What is on the disk: what a crash could take back is not committed. */
+  views?: Pick<Views, "openBlock">;
 }
 
 /**
@@ -90,6 +93,9 @@ export class Committer {
     if (block === undefined) {
       this.inFlight = null;
       return false;
+    }
+    if (number >= (this.options.views?.openBlock.number ?? Infinity)) {
+      return this.wait(`block ${number} is sealed but not on the disk yet: its commit waits`);
     }
     const { transactionsRoot, transactionCount } = block;
     const calldata = encodeCommit(number, transactionsRoot, transactionCount);
