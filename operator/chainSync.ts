@@ -1,4 +1,4 @@
-import type { CommitEntry, Entry } from "@plasma-billing/protocol/entries.ts";
+import type { CommitEntry, JsonEntry } from "@plasma-billing/protocol/entries.ts";
 import type { AnyExitEntry, ExitRecord } from "@plasma-billing/protocol/exitBook.ts";
 import { depositHash, outputId, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
@@ -32,7 +32,7 @@ export interface Conflict {
 
 export interface ChainSyncOptions {
   ledger: Ledger;
-  record: (entries: readonly Entry[]) => Promise<void>;
+  record: (entries: readonly JsonEntry[]) => Promise<void>;
   receipt: (transaction: Hex) => Promise<Receipt | null>;
   /** The contract's own count in the state of a block. */
   counters: (blockHash: Hex) => Promise<Counters>;
@@ -73,7 +73,7 @@ export class ChainSync {
   async take(update: FollowerUpdate): Promise<void> {
     await this.checkComplete(update);
     const commits = await this.commitEntries(update);
-    const entries: Entry[] = [...this.depositEntries(update.finalEvents), ...this.exitEntries(update), ...commits];
+    const entries: JsonEntry[] = [...this.depositEntries(update.finalEvents), ...this.exitEntries(update), ...commits];
     const { final } = update;
     const last = this.ledger.lastFollowed;
     const due = entries.length > 0 || last === null || final.number - last.number >= FOLLOWED_BLOCKS_MAX;
@@ -105,8 +105,8 @@ export class ChainSync {
     throw new EthereumError("BAD_ANSWER", message, { block: head.number });
   }
 
-  private depositEntries(finalEvents: readonly RootChainEvent[]): Entry[] {
-    const entries: Entry[] = [];
+  private depositEntries(finalEvents: readonly RootChainEvent[]): JsonEntry[] {
+    const entries: JsonEntry[] = [];
     for (const event of finalEvents) {
       if (event.name !== "Deposited" || event.id <= this.ledger.creditedDeposits) continue;
       const { id, owner, token, amount, nextBlockNumber, ethereumBlock, ethereumTransaction } = event;
@@ -115,7 +115,7 @@ export class ChainSync {
     return entries;
   }
 
-  private exitEntries(update: FollowerUpdate): Entry[] {
+  private exitEntries(update: FollowerUpdate): JsonEntry[] {
     const { exits, inFlightExits } = this.ledger;
     return [
       ...changedExits(exits, standardExitAfter, update),
@@ -123,8 +123,8 @@ export class ChainSync {
     ];
   }
 
-  private async commitEntries({ finalEvents, windowEvents }: FollowerUpdate): Promise<Entry[]> {
-    const entries: Entry[] = [];
+  private async commitEntries({ finalEvents, windowEvents }: FollowerUpdate): Promise<JsonEntry[]> {
+    const entries: JsonEntry[] = [];
     const seen = new Set<number>();
     for (const [events, state] of [
       [finalEvents, "finalized"],

@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
 import type { Clock } from "./clock.ts";
 import type { Sequencer } from "./sequencer.ts";
-import type { Views } from "./views.ts";
 
 /** The next end of an hour, in Unix milliseconds: hours are aligned to the clock. */
 export function nextHourEnd(now: number, intervalSeconds: number): number {
@@ -11,7 +10,6 @@ export function nextHourEnd(now: number, intervalSeconds: number): number {
 
 export interface HoursOptions {
   sequencer: Sequencer;
-  views: Views;
   clock: Clock;
   intervalSeconds: number;
   log: Logger;
@@ -21,9 +19,9 @@ export interface HoursOptions {
 
 /** Seals the open block at the end of every hour, and at the start one whose hour ended while nobody was there. */
 export async function runHours(options: HoursOptions, signal: AbortSignal): Promise<void> {
-  const { sequencer, views, clock, intervalSeconds } = options;
-  const first = views.blockPayments(sequencer.ledger.openBlock.number)?.[0];
-  if (first !== undefined && nextHourEnd(first.acceptedAt, intervalSeconds) <= clock.now()) await sealNow(options);
+  const { sequencer, clock, intervalSeconds } = options;
+  const { firstAcceptedAt } = sequencer.ledger.openBlock;
+  if (firstAcceptedAt !== null && nextHourEnd(firstAcceptedAt, intervalSeconds) <= clock.now()) await sealNow(options);
   while (!signal.aborted) {
     const end = nextHourEnd(clock.now(), intervalSeconds);
     // In steps: a clock set forward is noticed, and no timer takes more than 24 days.
@@ -33,7 +31,7 @@ export async function runHours(options: HoursOptions, signal: AbortSignal): Prom
 }
 
 /** Seals the open block, unless it is empty. Gives its number. */
-export async function sealNow({ sequencer, log, onSealed }: Omit<HoursOptions, "views">): Promise<number | null> {
+export async function sealNow({ sequencer, log, onSealed }: HoursOptions): Promise<number | null> {
   const number = await sequencer.seal();
   if (number === null) return null;
   const block = sequencer.ledger.block(number);

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
@@ -6,11 +7,14 @@ import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import { RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import { keySigner, keystoreSigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
+import type { TableSecret } from "@plasma-billing/protocol/outputTable.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { getAddress } from "ethers";
 import { pino, type Logger } from "pino";
 import { Challenger, type ChallengerOptions } from "./challenger/challenger.ts";
+import type { OpenExit } from "./challenger/exits.ts";
 import { factsOf } from "./challenger/facts.ts";
+import type { Facts } from "./challenger/planner.ts";
 import { ChallengerRecords } from "./challenger/records.ts";
 import { ChainSync } from "./chainSync.ts";
 import { systemClock as clock } from "./clock.ts";
@@ -19,14 +23,14 @@ import { EthereumLoop } from "./ethereumLoop.ts";
 import { nextHourEnd, runHours, sealNow } from "./hours.ts";
 import type { OperatorPort, Status } from "./http/ports.ts";
 import { createServer, type Server } from "./http/server.ts";
-import { Journal } from "./journal/journal.ts";
 import { lockFolder } from "./lock.ts";
-import { Sequencer } from "./sequencer.ts";
+import { Reads } from "./reads.ts";
+import type { Sequencer } from "./sequencer.ts";
 import { describeSettings, readSettings, type KeySource, type Settings } from "./settings.ts";
 import { Committer } from "./settlement/committer.ts";
 import { SettlementRecords } from "./settlement/records.ts";
-import { verifyPayment } from "./verify.ts";
-import { Views } from "./views.ts";
+import { Store } from "./store.ts";
+import { VerificationPool } from "./verification/pool.ts";
 
 /** After Ctrl-C everything taken is written; what hangs longer than this is left behind. */
 const SHUTDOWN_MS = 4_000;
@@ -45,31 +49,33 @@ async function main(): Promise<void> {
   const rootChain = new RootChainReader(rpc, settings.rootChain);
   const chainId = await rootChain.check().catch(explainEthereum);
 
-  const ledger = new Ledger({ chainId, verifyingContract: settings.rootChain });
-  const views: Views = new Views(ledger, () => chainSync.pendingDeposits);
-  const sequencer = await Sequencer.open(
-    { ledger, clock, log, onDurable: (entry) => views.apply(entry) },
-    async (replay) => await openJournal(settings.dataDir, log, replay),
-  );
-  const records = openRecords(settings, "settlement.db", (path) => new SettlementRecords(path));
-  const chainSync = new ChainSync({
-    ledger,
-    clock,
-    record: async (entries) => await sequencer.record(entries),
-    receipt: async (hash) => await rpc.receipt(hash),
-    counters: async (blockHash) => await rootChain.counters(blockHash),
+  const failed = Promise.withResolvers<never>();
+  const ledger = new Ledger({ chainId, verifyingContract: settings.rootChain }, undefined, tableSecret());
+  const { dataDir, snapshotEntries, verifyThreads: threads } = settings;
+  const store = await Store.open({ dataDir, ledger, clock, log, snapshotEntries, onFailure: failed.reject });
+  const { sequencer, index } = store;
+  const reads = new Reads({
+    ...{ ledger, index },
+    durable: () => sequencer.durable,
+    pendingDeposits: () => chainSync.pendingDeposits,
   });
+  const pool = await VerificationPool.start({ separator: ledger.separator, threads });
+  pool.failed.catch(failed.reject);
+  const records = openRecords(settings, "settlement.db", (path) => new SettlementRecords(path));
+  const chainSync = openChainSync(ledger, sequencer, rpc, rootChain);
   const { maxFeeGwei, commitIntervalSeconds: intervalSeconds, ethereumPollMs: pollMs } = settings;
-  const settling = { ledger, views, rpc, rootChain, chainId, signer, records, maxFeeGwei, log };
-  const committer = new Committer({ ...settling, conflict: () => chainSync.conflict });
+  const committer = new Committer({
+    ...{ ledger, rpc, rootChain, chainId, signer, records, maxFeeGwei, log },
+    durable: () => sequencer.durable,
+    conflict: () => chainSync.conflict,
+  });
   const from = ledger.lastFollowed ?? { number: settings.fromBlock - 1, hash: null };
   const follower = new Follower(rpc, settings.rootChain, settings.depositFinality, from);
-  const facts = factsOf(ledger, views);
-  const known = { facts, rpc, rootChain, chainId, followedTo: from.number, log };
-  const challenger = openChallenger(settings, signer.address, known);
+  const known = { rpc, rootChain, chainId, followedTo: from.number, log };
+  const challenger = openChallenger(settings, signer.address, reads, known);
   const onUpdate = (update: FollowerUpdate): void => challenger?.take(update);
   const loop = new EthereumLoop({ follower, chainSync, committer, onUpdate, clock, pollMs, log });
-  const hours = { sequencer, views, clock, intervalSeconds, log, onSealed: () => loop.wake() };
+  const hours = { sequencer, clock, intervalSeconds, log, onSealed: () => loop.wake() };
 
   const warnings = (): string[] => {
     const found = [committerProblem(committer), loop.problem, challenger?.warning ?? null];
@@ -77,14 +83,9 @@ async function main(): Promise<void> {
     return found.filter((text) => text !== null);
   };
   const port: OperatorPort = {
-    ...{ ledger, views, log, adminToken: settings.adminToken },
-    submit: async (transaction) => {
-      // An exit that started while this process was down must be known before its output can be judged.
-      if (!loop.synced) return { kind: "overloaded" };
-      return await sequencer.submit(verifyPayment(ledger.separator, transaction));
-    },
+    ...{ reads, log, adminToken: settings.adminToken, unready: warnings },
+    submit: submitting(loop, pool, sequencer),
     status: () => statusOf(ledger, settings, chainId, signer, loop, warnings()),
-    unready: () => warnings(),
     settlementState: (number) => committer.stateOf(number),
     commitNow: async () => await sealNow(hours),
   };
@@ -94,6 +95,7 @@ async function main(): Promise<void> {
 
   const stopping = stopSignal(log);
   const loops = Promise.all([
+    failed.promise,
     loop.run(stopping),
     challenger?.run(stopping),
     runHours(hours, stopping),
@@ -103,12 +105,34 @@ async function main(): Promise<void> {
   await server.close();
   // A node that hangs does not hold up the end: what it would have answered is asked again at the next start.
   await Promise.race([loops, clock.sleep(LOOPS_END_MS)]);
-  await sequencer.close();
+  await pool.close();
+  await store.close();
   records.close();
   challenger?.close();
   lock.release();
   log.info("stopped");
   process.exit(0);
+}
+
+function openChainSync(ledger: Ledger, sequencer: Sequencer, rpc: EthereumRpc, rootChain: RootChainReader): ChainSync {
+  return new ChainSync({
+    ...{ ledger, clock },
+    record: async (entries) => await sequencer.record(entries),
+    receipt: async (hash) => await rpc.receipt(hash),
+    counters: async (blockHash) => await rootChain.counters(blockHash),
+  });
+}
+
+/** A payment's way: verified in another thread, then judged and written. */
+function submitting(loop: EthereumLoop, pool: VerificationPool, sequencer: Sequencer): OperatorPort["submit"] {
+  return async (request) => {
+    // An exit that started while this process was down must be known before its output can be judged.
+    if (!loop.synced || sequencer.overloaded) return { kind: "overloaded" };
+    const verified = await pool.verify(request);
+    if (verified === null) return { kind: "overloaded" };
+    if (verified.kind === "malformed") return verified;
+    return { kind: "judged", results: await sequencer.submit(verified.records) };
+  };
 }
 
 /** Aborts at Ctrl-C and at SIGTERM. */
@@ -137,6 +161,12 @@ async function listen(server: Server, { host, port }: Settings): Promise<void> {
     const message = `cannot listen on ${host}:${port} (${systemCode(error) ?? String(error)}): set another PORT or HOST`;
     throw new StartupError("PORT_UNUSABLE", message, { host, port }, error);
   }
+}
+
+/** Nobody can make output ids that are slow to look up. */
+function tableSecret(): TableSecret {
+  const bytes = randomBytes(8);
+  return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
 }
 
 function committerProblem({ halted, warning }: Committer): string | null {
@@ -169,12 +199,6 @@ function statusOf(
   };
 }
 
-async function openJournal(dataDir: string, log: Logger, replay: Parameters<typeof Journal.open>[1]): Promise<Journal> {
-  const { journal, torn } = await Journal.open(dataDir, replay);
-  if (torn !== null) log.warn(torn, "the journal's torn end was cut: nobody was told of what stood there");
-  return journal;
-}
-
 function openRecords<T>({ dataDir }: Settings, file: string, open: (path: string) => T): T {
   const path = join(dataDir, file);
   try {
@@ -189,7 +213,8 @@ function openRecords<T>({ dataDir }: Settings, file: string, open: (path: string
 function openChallenger(
   settings: Settings,
   committing: Address,
-  known: Pick<ChallengerOptions, "facts" | "rpc" | "rootChain" | "chainId" | "followedTo" | "log">,
+  reads: Reads,
+  known: Pick<ChallengerOptions, "rpc" | "rootChain" | "chainId" | "followedTo" | "log">,
 ): Challenger | null {
   const { challengerKey, maxFeeGwei, fromBlock } = settings;
   if (challengerKey === null) {
@@ -203,7 +228,8 @@ function openChallenger(
     throw new StartupError("WRONG_SETTINGS", message, { address: committing });
   }
   const records = openRecords(settings, "challenger.db", (path) => new ChallengerRecords(path));
-  return new Challenger({ ...known, signer, records, maxFeeGwei, fromBlock });
+  const facts = async (exits: readonly OpenExit[]): Promise<Facts> => await factsOf(reads, exits);
+  return new Challenger({ ...known, facts, signer, records, maxFeeGwei, fromBlock });
 }
 
 async function openKey(key: KeySource): Promise<Signer> {

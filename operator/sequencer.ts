@@ -1,19 +1,25 @@
-import type { Entry } from "@plasma-billing/protocol/entries.ts";
-import { decodeEntry, encodeEntry } from "@plasma-billing/protocol/entryJson.ts";
+import type { JsonEntry } from "@plasma-billing/protocol/entries.ts";
+import { encodeJsonEntry } from "@plasma-billing/protocol/entryBytes.ts";
 import { InvariantError, ProtocolError } from "@plasma-billing/protocol/errors.ts";
-import type { Ledger, Position } from "@plasma-billing/protocol/ledger.ts";
-import type { VerifiedPayment } from "@plasma-billing/protocol/payment.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import type { EntrySlot, Ledger, Position } from "@plasma-billing/protocol/ledger.ts";
+import { decodePayment, paymentBytes, countsAt } from "@plasma-billing/protocol/paymentBytes.ts";
 import type { TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import { hashOf, MALFORMED, PAYMENT_IN_VERIFIED, VERDICT_AT } from "@plasma-billing/protocol/verifiedPayment.ts";
 import type { Logger } from "pino";
 import type { Clock } from "./clock.ts";
 import { StartupError, systemCode } from "./errors.ts";
-import type { Group } from "./journal/groups.ts";
-import type { Journal } from "./journal/journal.ts";
+import { GroupBuffer } from "./journal/groups.ts";
+import type { Journal, JournalGroup } from "./journal/journal.ts";
+import { explain, mayBeOld, type History, type Refusal } from "./refusals.ts";
+import { replayGroup } from "./replay.ts";
 
 /** Answers awaited at once; beyond it new payments are refused rather than kept in memory. */
 export const WAITING_MAX = 50_000;
-/** Characters of entries in one group, far below what the journal takes; with one group full, new payments are refused. */
-export const GROUP_CHARACTERS_MAX = 8 * 1024 * 1024;
+/** Bytes in one group, far below what the journal takes; with one group full, new payments are refused. */
+export const GROUP_BYTES_MAX = 8 * 1024 * 1024;
+/** Under load a group gathers at least for so long: a write for each payment would keep the disk busy with nothing. */
+const GATHER_MS = 2;
 const RETRY_MS = 500;
 
 /** What a payment came to. `repeated`: this is the answer it got the first time. */
@@ -22,15 +28,31 @@ export type SubmitResult =
   | { kind: "refused"; error: ProtocolError }
   | { kind: "overloaded" };
 
-/** Told of every entry, in order, once it is on the disk; its position is counted from 1. */
-export type DurableListener = (entry: Entry, position: number) => void;
+/** What is on the disk. */
+export interface Durable {
+  /** Of the last entry. */
+  position: number;
+  openBlock: Ledger["openBlock"];
+}
 
 interface Forming {
-  lines: string[];
-  entries: Entry[];
-  characters: number;
+  buffer: GroupBuffer;
+  /** The state behind its last entry; set when it takes no more. */
+  end: Durable | null;
   durable: Promise<void>;
   resolve: () => void;
+}
+
+export interface SequencerOptions {
+  ledger: Ledger;
+  clock: Clock;
+  log: Logger;
+  /** Told, after each write, up to where entries are on the disk. */
+  onDurable: (position: number) => void;
+  /** Something that must hold does not: nothing is written any more, and the process has to end. */
+  onFailure: (error: Error) => void;
+  /** Who knows what was spent, and what was taken before. */
+  history: History;
 }
 
 /**
@@ -40,47 +62,48 @@ interface Forming {
  */
 export class Sequencer {
   readonly ledger: Ledger;
+  private readonly options: SequencerOptions;
   private readonly journal: Journal;
-  private readonly clock: Clock;
-  private readonly log: Logger;
-  private readonly onDurable: DurableListener;
-  private forming: Forming = newGroup();
+  private forming: Forming;
   /** Groups behind the one being written that take no more: one by payments, further ones only by a large record. */
   private readonly full: Forming[] = [];
   private writing: Forming | null = null;
-  private position: number;
+  private written: Durable;
+  private wroteAt = 0;
   private waiting = 0;
   private journalFailing = false;
   private closing = false;
+  private broken = false;
 
   private constructor(options: SequencerOptions, journal: Journal) {
     this.ledger = options.ledger;
-    this.clock = options.clock;
-    this.log = options.log;
-    this.onDurable = options.onDurable;
+    this.options = options;
     this.journal = journal;
-    this.position = journal.nextPosition;
+    this.forming = newGroup(journal.nextPosition);
+    this.written = this.now();
   }
 
   /**
-   * Replays the journal into the ledger, checking each sealed root and state hash, and goes on from there.
+   * Replays the journal, from behind what the ledger has, checking each sealed root and state hash, and goes on from there.
    * @throws StartupError JOURNAL_DAMAGED, WRONG_JOURNAL and what opening the journal throws
    */
   static async open(
     options: SequencerOptions,
-    openJournal: (replay: (group: Group) => void) => Promise<Journal>,
+    openJournal: (replay: (group: JournalGroup) => void) => Promise<Journal>,
   ): Promise<Sequencer> {
-    const journal = await openJournal((group) => {
-      for (const [index, line] of group.lines.entries()) {
-        replayLine(options, line, group.firstPosition + index);
-      }
-    });
-    options.ledger.checkSums();
+    const { ledger, clock } = options;
+    const journal = await openJournal((group) => replayGroup(ledger, group));
+    if (journal.nextPosition !== ledger.position + 1) {
+      const message = `the journal ends at entry ${journal.nextPosition - 1}, the snapshot at ${ledger.position}: restore the folder`;
+      throw new StartupError("JOURNAL_DAMAGED", message, { position: ledger.position });
+    }
+    ledger.checkSums();
     const sequencer = new Sequencer(options, journal);
-    if (!options.ledger.hasGenesis) {
-      const { chainId, verifyingContract } = options.ledger.domain;
-      const createdAt = options.clock.now();
-      await sequencer.record([{ type: "genesis", version: 1, chainId, contract: verifyingContract, createdAt }]);
+    if (!ledger.hasGenesis) {
+      const { chainId, verifyingContract } = ledger.domain;
+      await sequencer.record([
+        { type: "genesis", version: 1, chainId, contract: verifyingContract, createdAt: clock.now() },
+      ]);
     }
     return sequencer;
   }
@@ -90,52 +113,103 @@ export class Sequencer {
     return this.journalFailing;
   }
 
-  /** Judges a payment; the same hash again gets the first answer, whatever its signatures. */
-  async submit(payment: VerifiedPayment): Promise<SubmitResult> {
-    if (this.closing || this.journalFailing || this.waiting >= WAITING_MAX) return { kind: "overloaded" };
-    if (this.full.length > 0) return { kind: "overloaded" };
-    const result = this.decide(payment);
-    this.waiting++;
+  /** What no crash can take back any more. */
+  get durable(): Durable {
+    return this.written;
+  }
+
+  /** Whether payments would be refused as `overloaded` now. */
+  get overloaded(): boolean {
+    return this.closing || this.journalFailing || this.full.length > 0 || this.waiting >= WAITING_MAX;
+  }
+
+  /**
+   * Judges payments in their order, one by one; the same hash again gets the first answer, whatever its signatures.
+   * @param records verified payments, as docs/FORMATS.md has them, in one or more pieces
+   */
+  async submit(records: readonly Uint8Array[]): Promise<SubmitResult[]> {
+    const results: (SubmitResult | Refusal)[] = [];
+    for (const piece of records) this.decideAll(piece, results);
+    // Nothing was looked at, so there is nothing to wait for.
+    if (results.every((result): result is SubmitResult => "kind" in result && result.kind === "overloaded"))
+      return results;
+    this.waiting += results.length;
     try {
-      await this.durable();
+      await this.whenDurable();
+      return await Promise.all(
+        results.map(async (result) => ("kind" in result ? result : await explain(result, this.options.history))),
+      );
     } finally {
-      this.waiting--;
+      this.waiting -= results.length;
     }
-    return result;
   }
 
   /**
    * Takes entries from the operator's other parts, in their order; resolves when all are on the disk. After a crash some of
    * them may be there without those behind them.
    */
-  async record(entries: readonly Entry[]): Promise<void> {
+  async record(entries: readonly JsonEntry[]): Promise<void> {
     for (const entry of entries) this.add(entry);
-    await this.durable();
+    await this.whenDurable();
   }
 
   /** Ends the open block, unless it is empty. Gives its number. */
   async seal(): Promise<number | null> {
     const number = this.addSeal();
-    await this.durable();
+    await this.whenDurable();
     return number;
+  }
+
+  /** Resolves when everything taken so far is on the disk. */
+  async whenDurable(): Promise<void> {
+    return await (this.forming.buffer.count > 0 ? this.forming.durable : this.writing?.durable);
   }
 
   /** Takes nothing new, and resolves when everything taken is on the disk. */
   async close(): Promise<void> {
     this.closing = true;
-    await this.durable();
+    await this.whenDurable();
     await this.journal.close();
   }
 
-  private decide(payment: VerifiedPayment): SubmitResult {
-    const { hash, transaction } = payment;
-    const known = this.ledger.position(hash);
-    if (known !== undefined) return { kind: "accepted", hash, repeated: true, position: known };
-    const error = this.ledger.judge(payment);
-    if (error !== null) return { kind: "refused", error };
-    if (this.ledger.openBlockFull) this.addSeal();
-    this.add({ type: "payment", transaction, hash, acceptedAt: this.clock.now() });
-    return { kind: "accepted", hash, repeated: false, position: this.ledger.position(hash) as Position };
+  private decideAll(piece: Uint8Array, results: (SubmitResult | Refusal)[]): void {
+    const view = new DataView(piece.buffer, piece.byteOffset, piece.byteLength);
+    try {
+      for (let at = 0; at < piece.length; at += view.getUint32(at)) {
+        results.push(this.overloaded ? { kind: "overloaded" } : this.decide(piece, view, at));
+      }
+    } catch (error) {
+      throw this.fail(error);
+    }
+  }
+
+  /** An entry may be half made: the group it is in must never reach the disk. */
+  private fail(error: unknown): unknown {
+    this.broken = true;
+    this.closing = true;
+    this.options.onFailure(error instanceof Error ? error : new Error(String(error)));
+    return error;
+  }
+
+  private decide(piece: Uint8Array, view: DataView, at: number): SubmitResult | Refusal {
+    if (view.getUint8(at + VERDICT_AT) === MALFORMED) {
+      return { kind: "refused", error: problemIn(piece.subarray(at + VERDICT_AT + 1, at + view.getUint32(at))) };
+    }
+    const { ledger } = this;
+    const acceptedAt = this.options.clock.now();
+    const { number: blockNumber, transactionCount: transactionIndex } = ledger.openBlock;
+    const error = ledger.take(view, at, acceptedAt, this.reserve);
+    const hash = hexOf(piece, hashOf(at));
+    if (error === null) {
+      if (ledger.openBlockFull) this.addSeal();
+      return { kind: "accepted", hash, repeated: false, position: { blockNumber, transactionIndex, acceptedAt } };
+    }
+    if (!mayBeOld(error)) return { kind: "refused", error };
+    const payment = at + PAYMENT_IN_VERIFIED;
+    const { inputs, outputs, signatures } = countsAt(piece, payment);
+    const transaction = decodePayment(piece, payment, payment + paymentBytes(inputs, outputs, signatures));
+    const missing = transaction.inputs.flatMap((id, index) => (ledger.output(id) === undefined ? { id, index } : []));
+    return { hash, error, missing, upTo: ledger.position };
   }
 
   private addSeal(): number | null {
@@ -143,96 +217,102 @@ export class Sequencer {
     if (transactionCount === 0) return null;
     const { openRoot: transactionsRoot } = this.ledger;
     const stateHash = this.ledger.stateHash();
-    this.add({ type: "seal", number, transactionsRoot, transactionCount, sealedAt: this.clock.now(), stateHash });
+    const sealedAt = this.options.clock.now();
+    this.add({ type: "seal", number, transactionsRoot, transactionCount, sealedAt, stateHash });
     return number;
   }
 
-  private add(entry: Entry): void {
+  private add(entry: JsonEntry): void {
     if (this.closing) throw new InvariantError("the sequencer is closed", { type: entry.type });
-    const line = encodeEntry(entry);
+    const bytes = encodeJsonEntry(entry);
+    // An entry that cannot be throws before it changes anything.
     this.ledger.apply(entry);
-    if (this.forming.entries.length > 0 && this.forming.characters + line.length > GROUP_CHARACTERS_MAX) {
-      this.full.push(this.forming);
-      this.forming = newGroup();
+    const slot = this.reserve(bytes.length);
+    slot.bytes.set(bytes, slot.at);
+  }
+
+  /** Room for an entry in the group being formed, which is written as soon as the disk is free. */
+  private readonly reserve = (length: number): EntrySlot => {
+    if (this.forming.buffer.count > 0 && this.forming.buffer.byteLength + length > GROUP_BYTES_MAX) {
+      // The entry that asks is not in the ledger yet when it is a payment's, and is already when it is another's.
+      const { count, firstPosition } = this.forming.buffer;
+      this.full.push(this.end(this.forming));
+      this.forming = newGroup(firstPosition + count);
     }
-    this.forming.lines.push(line);
-    this.forming.entries.push(entry);
-    this.forming.characters += line.length;
+    const { buffer } = this.forming;
+    const at = buffer.reserve(length);
+    const { bytes } = buffer;
     if (this.writing === null) {
       this.writing = this.forming;
       // In the next turn of the event loop: what arrived in this one goes along.
       setImmediate(() => void this.write());
     }
+    return { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), bytes, at };
+  };
+
+  private now(): Durable {
+    return { position: this.ledger.position, openBlock: this.ledger.openBlock };
   }
 
-  /** Resolves when everything added so far is on the disk. */
-  private durable(): Promise<void> {
-    if (this.forming.entries.length > 0) return this.forming.durable;
-    return this.writing?.durable ?? Promise.resolve();
+  /** Has a group take no more. What stands behind it may be in the ledger already, so it tells less than it could. */
+  private end(group: Forming): Forming {
+    const { firstPosition, count } = group.buffer;
+    const position = firstPosition + count - 1;
+    const { openBlock } = this.ledger.position === position ? this.now() : this.written;
+    group.end = { position, openBlock };
+    return group;
   }
 
   private async write(): Promise<void> {
-    while (this.forming.entries.length > 0) {
-      const group = (this.writing = this.full.shift() ?? this.forming);
-      if (group === this.forming) this.forming = newGroup();
-      await this.persist(group);
-      for (const entry of group.entries) this.onDurable(entry, this.position++);
+    while (this.forming.buffer.count > 0 && !this.broken) {
+      const group = (this.writing = this.full.shift() ?? this.end(this.forming));
+      if (group === this.forming) this.forming = newGroup(group.buffer.firstPosition + group.buffer.count);
+      this.wroteAt = performance.now();
+      await this.persist(group.buffer);
+      this.written = group.end as Durable;
+      this.options.onDurable(this.written.position);
       group.resolve();
+      await this.gather();
     }
-    this.writing = null;
+    if (!this.broken) this.writing = null;
+  }
+
+  /** Waits until the next group was gathered for long enough; not for one that is full, or when there is none. */
+  private async gather(): Promise<void> {
+    const restMs = GATHER_MS - (performance.now() - this.wroteAt);
+    if (this.forming.buffer.count === 0 || this.full.length > 0 || restMs <= 0) return;
+    await new Promise<void>((resolve) => setTimeout(resolve, restMs));
   }
 
   /** Tries until the disk has the group. */
-  private async persist(group: Forming): Promise<void> {
+  private async persist(group: GroupBuffer): Promise<void> {
+    const { log, clock } = this.options;
     for (;;) {
       try {
-        await this.journal.append(group.lines);
-        if (this.journalFailing) this.log.info({ entries: group.lines.length }, "journal written again");
+        await this.journal.append(group);
+        if (this.journalFailing) log.info({ entries: group.count }, "journal written again");
         this.journalFailing = false;
         return;
       } catch (error) {
         const reason = systemCode(error) ?? String(error);
-        if (!this.journalFailing)
-          this.log.error({ reason, err: error }, "journal cannot be written: payments are refused");
+        if (!this.journalFailing) log.error({ reason, err: error }, "journal cannot be written: payments are refused");
         this.journalFailing = true;
-        await this.clock.sleep(RETRY_MS);
+        await clock.sleep(RETRY_MS);
       }
     }
   }
 }
 
-export interface SequencerOptions {
-  ledger: Ledger;
-  clock: Clock;
-  log: Logger;
-  onDurable: DurableListener;
-}
-
-function newGroup(): Forming {
+function newGroup(firstPosition: number): Forming {
   const { promise, resolve } = Promise.withResolvers<void>();
-  return { lines: [], entries: [], characters: 0, durable: promise, resolve };
+  return { buffer: new GroupBuffer(firstPosition), end: null, durable: promise, resolve };
 }
 
-function replayLine({ ledger, onDurable }: SequencerOptions, line: string, position: number): void {
-  try {
-    const entry = decodeEntry(line);
-    if (entry.type === "genesis") checkGenesis(ledger, entry.chainId, entry.contract);
-    ledger.apply(entry);
-    onDurable(entry, position);
-  } catch (error) {
-    if (error instanceof InvariantError || error instanceof ProtocolError) {
-      const message = `the journal does not add up at entry ${position}: ${error.message}; restore the folder from a copy`;
-      throw new StartupError("JOURNAL_DAMAGED", message, { position }, error);
-    }
-    throw error;
-  }
+function problemIn(bytes: Uint8Array): ProtocolError {
+  const { detail, context } = JSON.parse(Buffer.from(bytes).toString()) as { detail: string; context: object };
+  return new ProtocolError("MALFORMED", detail, { ...context });
 }
 
-function checkGenesis(ledger: Ledger, chainId: bigint, contract: string): void {
-  const { domain } = ledger;
-  if (chainId === domain.chainId && contract === domain.verifyingContract) return;
-  const message =
-    `the data folder belongs to the contract ${contract} on chain ${chainId}, not to ${domain.verifyingContract} on chain ` +
-    `${domain.chainId}: set ROOT_CHAIN_ADDRESS and L1_RPC_URLS for it, or another DATA_DIR`;
-  throw new StartupError("WRONG_JOURNAL", message, { chainId, contract });
+function hexOf(bytes: Uint8Array, at: number): Hex {
+  return `0x${Buffer.from(bytes.buffer, bytes.byteOffset + at, 32).toString("hex")}`;
 }

@@ -1,9 +1,11 @@
 import { isIP } from "node:net";
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { computeAddress } from "ethers";
 import { StartupError } from "./errors.ts";
+import { SNAPSHOT_ENTRIES } from "./snapshots.ts";
 
 export type KeySource =
   { kind: "privateKey"; privateKey: Hex } | { kind: "keystore"; path: string; passwordFile: string };
@@ -25,6 +27,10 @@ export interface Settings {
   adminToken: string | null;
   logLevel: string;
   ethereumPollMs: number;
+  /** Entries of the journal between two snapshots. */
+  snapshotEntries: number;
+  /** That verify payments. */
+  verifyThreads: number;
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
@@ -81,6 +87,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       LOG_LEVELS.includes(text) ? text : null,
     ),
     ethereumPollMs: integer("ETHEREUM_POLL_MS", 2000, 50, 60_000),
+    snapshotEntries: integer("SNAPSHOT_ENTRIES", SNAPSHOT_ENTRIES, 100, 1_000_000_000),
+    verifyThreads: integer("VERIFY_THREADS", availableParallelism(), 1, 256),
   };
   if (wrong.length > 0) throw new StartupError("WRONG_SETTINGS", `settings: ${wrong.join("; ")}`, { wrong });
   return settings;

@@ -136,5 +136,7 @@ export interface FollowedEntry {
 }
 
 /** Whatever changes the state. Replaying the entries gives the same state, hash for hash. */
-export type Entry =
-  GenesisEntry | PaymentEntry | DepositEntry | ExitEntry | InFlightExitEntry | SealEntry | CommitEntry | FollowedEntry;
+export type Entry = PaymentEntry | JsonEntry;
+/** What the journal has as JSON: rare beside payments, which have a form of their own. */
+export type JsonEntry =
+  GenesisEntry | DepositEntry | ExitEntry | InFlightExitEntry | SealEntry | CommitEntry | FollowedEntry;

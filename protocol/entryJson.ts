@@ -1,10 +1,9 @@
 import { InvariantError } from "./errors.ts";
-import type { Entry, ExitingOutput } from "./entries.ts";
+import type { ExitingOutput, JsonEntry } from "./entries.ts";
 import { isHexOfLength } from "./hex.ts";
 import { MAX_INPUTS, MAX_OUTPUTS } from "./transaction.ts";
-import { decodeTransaction, encodeTransaction } from "./transactionJson.ts";
 
-type Kind = "number" | "bigint" | "bytes32" | "address" | "boolean" | "transaction" | readonly string[];
+type Kind = "number" | "bigint" | "bytes32" | "address" | "boolean" | readonly string[];
 /** A field's kind; with `null` where it may be absent; or a list, not empty, of objects with such fields. */
 type Field = Kind | { nullable: Kind } | { listOf: Record<string, Field>; max: number };
 
@@ -17,9 +16,8 @@ const EXITING_OUTPUT: Record<keyof ExitingOutput, Field> = {
   finalized: "boolean",
 };
 
-const FIELDS: { [T in Entry["type"]]: Record<Exclude<keyof Extract<Entry, { type: T }>, "type">, Field> } = {
+const FIELDS: { [T in JsonEntry["type"]]: Record<Exclude<keyof Extract<JsonEntry, { type: T }>, "type">, Field> } = {
   genesis: { version: "number", chainId: "bigint", contract: "address", createdAt: "number" },
-  payment: { transaction: "transaction", hash: "bytes32", acceptedAt: "number" },
   deposit: {
     id: "bigint",
     owner: "address",
@@ -78,13 +76,12 @@ const FIELDS: { [T in Entry["type"]]: Record<Exclude<keyof Extract<Entry, { type
 };
 
 /** One line of JSON; integers that may be large are decimal strings. */
-export function encodeEntry(entry: Entry): string {
-  const plain = entry.type === "payment" ? { ...entry, transaction: encodeTransaction(entry.transaction) } : entry;
-  return JSON.stringify(plain, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+export function encodeEntry(entry: JsonEntry): string {
+  return JSON.stringify(entry, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
 }
 
-/** @throws InvariantError or ProtocolError when the line is not exactly what `encodeEntry` makes of an entry. */
-export function decodeEntry(line: string): Entry {
+/** @throws InvariantError when the line is not exactly what `encodeEntry` makes of an entry. */
+export function decodeEntry(line: string): JsonEntry {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -98,7 +95,7 @@ export function decodeEntry(line: string): Entry {
   if (typeof type !== "string" || !Object.hasOwn(FIELDS, type)) {
     throw new InvariantError("an entry of an unknown type", { type });
   }
-  return { type, ...decodeFields(type, FIELDS[type as Entry["type"]], rest) } as unknown as Entry;
+  return { type, ...decodeFields(type, FIELDS[type as JsonEntry["type"]], rest) } as unknown as JsonEntry;
 }
 
 function decodeFields(name: string, fields: Record<string, Field>, value: object): Record<string, unknown> {
@@ -142,8 +139,6 @@ function decodeField(name: string, field: Field, value: unknown): unknown {
       case "boolean":
         if (typeof value === "boolean") return value;
         break;
-      case "transaction":
-        return decodeTransaction(value);
     }
   }
   throw wrongField(name, value);

@@ -16,6 +16,8 @@ export class ExitBook {
   private readonly standard = new Map<number, ExitRecord>();
   private readonly inFlight = new Map<number, ExitRecord<InFlightExitEntry>>();
   private readonly byOutput = new Map<OutputId, Set<AnyExitEntry>>();
+  /** First four bytes of all output ids any exit ever named. */
+  private readonly idStarts = new Set<number>();
   /** Those that paid or blocked an output: one, but for moments between the entries of one update. */
   private readonly finalizers = new Map<OutputId, Set<AnyExitEntry>>();
 
@@ -26,6 +28,23 @@ export class ExitBook {
 
   get allInFlight(): ReadonlyMap<number, ExitRecord<InFlightExitEntry>> {
     return this.inFlight;
+  }
+
+  /** False for an output no exit ever named, told from its id's first four bytes: so for nearly all of them. */
+  mayConcern(idStart: number): boolean {
+    return this.idStarts.has(idStart);
+  }
+
+  /** Ids of all outputs an exit is about. */
+  outputIds(): Iterable<OutputId> {
+    return this.byOutput.keys();
+  }
+
+  /** Entries that make the same book: of each exit what is final, then what is current. */
+  entries(): AnyExitEntry[] {
+    const records = [...this.standard.values(), ...this.inFlight.values()];
+    const finals = records.flatMap(({ final }) => final ?? []);
+    return [...finals, ...records.filter(({ current, final }) => current !== final).map(({ current }) => current)];
   }
 
   /** Takes the state an exit has now; gives the outputs whose own state may be another one by that. */
@@ -78,6 +97,7 @@ export class ExitBook {
   private link(entry: AnyExitEntry, touched: Set<OutputId>): void {
     for (const id of idsOf(entry)) {
       add(this.byOutput, id, entry);
+      this.idStarts.add(Number(id.slice(0, 10)) | 0);
       touched.add(id);
     }
     for (const id of finalizedBy(entry)) {

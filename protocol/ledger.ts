@@ -1,13 +1,31 @@
-import { InvariantError, ProtocolError } from "./errors.ts";
-import type { CommitEntry, CommitState, DepositEntry, Entry, PaymentEntry, SealEntry } from "./entries.ts";
+import { InvariantError, type ProtocolError } from "./errors.ts";
+import type { CommitEntry, CommitState, DepositEntry, Entry, SealEntry } from "./entries.ts";
+import {
+  ACCEPTED_AT,
+  BLOCK_AT,
+  checkPaymentEntry,
+  HASH_AT,
+  INDEX_AT,
+  INPUT_BYTES,
+  outputIdsAt,
+  PAYMENT_AT,
+  PAYMENT_KIND,
+  paymentEntryBytes,
+  spentAt,
+} from "./entryBytes.ts";
 import { ExitBook } from "./exitBook.ts";
-import type { Hex } from "./hex.ts";
-import { MAX_TRANSACTIONS_PER_BLOCK, MerkleTree } from "./merkle.ts";
-import type { LedgerOutput, OutputState } from "./output.ts";
-import { formFault, inputFault, type VerifiedPayment } from "./payment.ts";
-import { StateHash } from "./stateHash.ts";
-import { depositHash, outputId, type OutputId, type TransactionHash } from "./transaction.ts";
+import { fromHex, toHex, type Hex } from "./hex.ts";
+import { readHead, writeHead } from "./ledgerHead.ts";
+import { LiveOutputs, type Totals } from "./liveOutputs.ts";
+import { MAX_TRANSACTIONS_PER_BLOCK, MerkleFrontier } from "./merkle.ts";
+import type { LedgerOutput } from "./output.ts";
+import { KNOWN_SECRET, type TableCopy, type TableSecret } from "./outputTable.ts";
+import { formFault, inputFault, roleFault, type VerifiedPayment } from "./payment.ts";
+import { countsAt, decodePayment, HASH_BYTES, OUTPUT_BYTES, outputsAt, type PaymentCounts } from "./paymentBytes.ts";
+import { screens } from "./paymentScreen.ts";
+import { depositHash, MAX_INPUTS, outputId, type OutputId } from "./transaction.ts";
 import { domainSeparator, type Address, type Domain } from "./typedData.ts";
+import { hashOf, PAYMENT_IN_VERIFIED, signersOf, verifiedPaymentBytes } from "./verifiedPayment.ts";
 
 /** Where a payment is, and when it was taken (Unix milliseconds). */
 export interface Position {
@@ -23,59 +41,87 @@ export interface LedgerBlock {
   /** Unix milliseconds. */
   readonly openedAt: number;
   readonly sealedAt: number;
+  /** Journal positions of the first entry it can have a payment in, and of its seal. */
+  readonly firstEntry: number;
+  readonly sealEntry: number;
   /** Where it stands on Ethereum. */
   commit: { readonly state: CommitState } & Omit<CommitEntry, "type" | "number">;
 }
 
-/** What moved of a token: deposited = live + withdrawn, always. */
-export interface Totals {
-  deposited: bigint;
-  live: bigint;
-  withdrawn: bigint;
+/** Where an entry is to be written. */
+export interface EntrySlot {
+  view: DataView;
+  bytes: Uint8Array;
+  at: number;
 }
+
+/** Room for the entry of a payment of that many bytes. */
+export type Reserve = (length: number) => EntrySlot;
+
+const NO_TOTALS: Readonly<Totals> = { deposited: 0n, live: 0n, withdrawn: 0n };
 
 /**
  * The child chain as a pure state machine: entries in, state out. Nothing here reads a clock, the network or a disk, so the
- * same entries give the same state everywhere. `judge` says whether a payment may become an entry; `apply` takes entries
- * and throws an InvariantError, before changing anything, for one that cannot be.
+ * same entries give the same state everywhere. It keeps what is not spent and forgets the rest: history is the journal's.
+ * `take` judges a payment and, if it may be, makes it an entry; `apply` and `applyPayment` take entries and throw an
+ * InvariantError, before changing anything, for one that cannot be.
  */
 export class Ledger {
   readonly separator: Hex;
   readonly maxTransactionsPerBlock: number;
   readonly domain: Domain;
-  private readonly outputs = new Map<OutputId, LedgerOutput>();
-  private readonly positions = new Map<TransactionHash, Position>();
+  private readonly secret: TableSecret;
+  private outputs: LiveOutputs;
   private readonly exitBook = new ExitBook();
-  private readonly sealed: LedgerBlock[] = [];
-  private readonly trees: MerkleTree[] = [new MerkleTree()];
-  private readonly totalsByToken = new Map<Address, Totals>();
-  private readonly hash = new StateHash();
+  private sealed: LedgerBlock[] = [];
+  private tree = new MerkleFrontier();
   private depositCount = 0n;
   private openedAt: number | null = null;
+  private firstAcceptedAt: number | null = null;
+  private firstEntry = 1;
+  private entryCount = 0;
   private followed: { number: number; hash: Hex } | null = null;
+  /** Records of the inputs of the payment that was screened last. */
+  private readonly inputs = new Int32Array(MAX_INPUTS);
 
-  constructor(domain: Domain, maxTransactionsPerBlock = MAX_TRANSACTIONS_PER_BLOCK) {
+  /** @param secret to be drawn anew by whoever takes payments from others */
+  constructor(domain: Domain, maxTransactionsPerBlock = MAX_TRANSACTIONS_PER_BLOCK, secret = KNOWN_SECRET) {
+    this.secret = secret;
+    this.outputs = new LiveOutputs(secret);
     this.domain = domain;
     this.separator = domainSeparator(domain);
     this.maxTransactionsPerBlock = maxTransactionsPerBlock;
   }
 
-  /** The block that payments go into. */
-  get openBlock(): { number: number; transactionCount: number; openedAt: number } {
+  /** How many entries it has taken: the journal position of the last. */
+  get position(): number {
+    return this.entryCount;
+  }
+
+  /** The block that payments go into; `firstAcceptedAt` is null while it is empty. */
+  get openBlock(): {
+    number: number;
+    transactionCount: number;
+    openedAt: number;
+    firstAcceptedAt: number | null;
+    firstEntry: number;
+  } {
     return {
       number: this.sealed.length + 1,
-      transactionCount: this.openTree.count,
+      transactionCount: this.tree.count,
       openedAt: this.openedAt ?? 0,
+      firstAcceptedAt: this.firstAcceptedAt,
+      firstEntry: this.firstEntry,
     };
   }
 
   get openBlockFull(): boolean {
-    return this.openTree.count >= this.maxTransactionsPerBlock;
+    return this.tree.count >= this.maxTransactionsPerBlock;
   }
 
   /** Root over the open block's payments so far; needs at least one. */
   get openRoot(): Hex {
-    return this.openTree.root();
+    return this.tree.root();
   }
 
   get hasGenesis(): boolean {
@@ -106,15 +152,34 @@ export class Ledger {
   }
 
   get tokens(): Address[] {
-    return [...this.totalsByToken.keys()];
+    return [...this.outputs.totals.keys()];
   }
 
+  /** How many outputs it holds, and the bytes of their memory. */
+  get outputCount(): number {
+    return this.outputs.size;
+  }
+
+  get outputBytes(): number {
+    return this.outputs.bytes;
+  }
+
+  /** An output that is not spent. */
   output(id: OutputId): LedgerOutput | undefined {
-    return this.outputs.get(id);
+    const record = this.outputs.findId(id);
+    return record === -1 ? undefined : this.outputs.read(record);
   }
 
-  position(hash: TransactionHash): Position | undefined {
-    return this.positions.get(hash);
+  /** Ids of all outputs it has, in no order that means anything. */
+  outputIds(): OutputId[] {
+    return this.outputs.ids();
+  }
+
+  /** Outputs that an exit holds or has paid: few, since each costs gas. */
+  exitingOutputs(): LedgerOutput[] {
+    return [...this.exitBook.outputIds()]
+      .map((id) => this.output(id))
+      .filter((output) => output !== undefined && output.state !== "available") as LedgerOutput[];
   }
 
   block(number: number): LedgerBlock | undefined {
@@ -122,36 +187,116 @@ export class Ledger {
   }
 
   totals(token: Address): Readonly<Totals> {
-    return this.totalsByToken.get(token) ?? { deposited: 0n, live: 0n, withdrawn: 0n };
-  }
-
-  /** The siblings of an accepted payment in its block; they change until the block is sealed. */
-  siblings({ blockNumber, transactionIndex }: Pick<Position, "blockNumber" | "transactionIndex">): Hex[] {
-    const tree = this.trees[blockNumber - 1];
-    if (tree === undefined) throw new InvariantError("no such block", { blockNumber });
-    return tree.proof(transactionIndex);
+    return this.outputs.totals.get(token) ?? NO_TOTALS;
   }
 
   stateHash(): Hex {
-    return this.hash.value(this.openBlock.number);
+    return this.outputs.stateHash(this.sealed.length + 1);
   }
 
-  /** Why a payment cannot be taken now, or null. One that was taken before is not judged again. */
+  /** Why a payment cannot be taken now, or null. */
   judge({ transaction, signers }: VerifiedPayment): ProtocolError | null {
-    const fault = formFault(transaction) ?? inputFault(transaction, signers, (id) => this.outputs.get(id));
-    if (fault !== null || transaction.purpose === "transfer") return fault;
-    const context = { purpose: transaction.purpose };
-    return new ProtocolError(
-      "WRONG_ROLE",
-      "nobody has the role for this purpose: there is no registration yet",
-      context,
+    return (
+      formFault(transaction) ?? inputFault(transaction, signers, (id) => this.output(id)) ?? roleFault(transaction)
     );
   }
 
-  apply(entry: Entry): void {
-    if (!this.hasGenesis && entry.type !== "genesis") {
-      throw new InvariantError("the first entry says for which contract the journal is", { type: entry.type });
+  /**
+   * Takes a verified payment (docs/FORMATS.md) that begins at `at`: writes its entry into the slot it asks for, and applies
+   * it. Or says why not, with nothing changed.
+   */
+  take(view: DataView, at: number, acceptedAt: number, reserve: Reserve): ProtocolError | null {
+    const payment = at + PAYMENT_IN_VERIFIED;
+    const counts = countsAt(bytesOf(view), payment);
+    if (!screens(this.outputs, this.inputs, view, payment, counts, signersOf(at, counts)))
+      return this.refuse(view, at, counts);
+    const slot = reserve(paymentEntryBytes(counts));
+    this.writeEntry(slot, view, hashOf(at), counts, acceptedAt);
+    this.admit(slot.view, slot.at, counts, acceptedAt);
+    return null;
+  }
+
+  /** Applies a payment's entry again; its signatures, exits and marketplace rules were judged when it was taken. */
+  applyPayment(entry: Uint8Array): void {
+    this.checkStarted("payment");
+    const counts = checkPaymentEntry(entry);
+    const view = new DataView(entry.buffer, entry.byteOffset, entry.byteLength);
+    const acceptedAt = Number(view.getBigUint64(ACCEPTED_AT));
+    const place = { blockNumber: view.getUint32(BLOCK_AT), transactionIndex: view.getUint32(INDEX_AT) };
+    const { number, transactionCount } = this.openBlock;
+    if (place.blockNumber !== number || place.transactionIndex !== transactionCount) {
+      throw new InvariantError("a payment is not at its place", { ...place, number, transactionCount });
     }
+    if (!screens(this.outputs, this.inputs, view, PAYMENT_AT, counts, null)) {
+      const transaction = decodePayment(entry, PAYMENT_AT, outputIdsAt(counts));
+      const fault = formFault(transaction) ?? inputFault(transaction, null, (id) => this.output(id));
+      const hash = toHex(entry.subarray(HASH_AT, PAYMENT_AT));
+      throw new InvariantError(`a payment that breaks ${fault?.code ?? "a rule"}`, { hash, ...fault?.context });
+    }
+    this.admit(view, 0, counts, acceptedAt);
+  }
+
+  apply(entry: Entry): void {
+    this.checkStarted(entry.type);
+    this.applyEntry(entry);
+    if (entry.type !== "payment") this.entryCount++;
+  }
+
+  /** Counts every output anew and asserts that, token by token, deposits = live + withdrawn. */
+  checkSums(): void {
+    this.outputs.checkSums();
+  }
+
+  /** The state as it is now: a head of JSON, and pages of outputs to be fetched while the ledger goes on. */
+  beginSnapshot(): { head: string; pages: TableCopy } {
+    const { domain, sealed, openedAt, firstAcceptedAt, firstEntry, followed, exitBook } = this;
+    const head = writeHead({
+      ...{ ...domain, position: this.entryCount, openedAt, firstAcceptedAt, firstEntry, followed, blocks: sealed },
+      ...{ depositCount: this.depositCount, totals: [...this.outputs.totals], exits: exitBook.entries() },
+      ...{ tree: this.tree.export(), outputCount: this.outputs.size, stateHash: this.stateHash() },
+    });
+    return { head, pages: this.outputs.beginCopy() };
+  }
+
+  /**
+   * Takes over the state of a snapshot; the pages become the ledger's. Only at the very start.
+   * @throws InvariantError when it does not add up, or is for another contract
+   */
+  restore(headText: string, pages: readonly Int32Array<ArrayBuffer>[]): void {
+    if (this.entryCount > 0) throw new InvariantError("a snapshot comes first", { entries: this.entryCount });
+    const head = readHead(headText);
+    const { chainId, verifyingContract } = this.domain;
+    if (head.chainId !== chainId || head.verifyingContract !== verifyingContract) {
+      throw new InvariantError("the snapshot is for another contract", {
+        chainId: head.chainId,
+        contract: head.verifyingContract,
+      });
+    }
+    this.outputs = new LiveOutputs(this.secret, head.totals, pages);
+    for (const entry of head.exits) this.exitBook.apply(entry);
+    this.sealed = head.blocks;
+    this.tree = MerkleFrontier.of(head.tree);
+    this.depositCount = head.depositCount;
+    this.openedAt = head.openedAt;
+    this.firstAcceptedAt = head.firstAcceptedAt;
+    this.firstEntry = head.firstEntry;
+    this.entryCount = head.position;
+    this.followed = head.followed;
+    if (this.stateHash() !== head.stateHash || this.outputs.size !== head.outputCount) {
+      throw new InvariantError("the snapshot's outputs are not those it was made of", {
+        outputs: `${head.outputCount} ${head.stateHash}`,
+        rebuilt: `${this.outputs.size} ${this.stateHash()}`,
+      });
+    }
+  }
+
+  private checkStarted(type: string): void {
+    if (!this.hasGenesis && type !== "genesis") {
+      throw new InvariantError("the first entry says for which contract the journal is", { type });
+    }
+  }
+
+  private applyEntry(entry: Entry): void {
     switch (entry.type) {
       case "genesis":
         if (this.hasGenesis) throw new InvariantError("a journal begins once");
@@ -165,7 +310,7 @@ export class Ledger {
         this.openedAt = entry.createdAt;
         return;
       case "payment":
-        return this.applyPayment(entry);
+        return this.takeUnsigned(entry);
       case "deposit":
         return this.applyDeposit(entry);
       case "exit":
@@ -185,46 +330,67 @@ export class Ledger {
     }
   }
 
-  /** Counts every output anew and asserts that, token by token, deposits = live + withdrawn. */
-  checkSums(): void {
-    const counted = new Map<Address, bigint>();
-    for (const { state, token, amount } of this.outputs.values()) {
-      if (state === "available" || state === "exiting") counted.set(token, (counted.get(token) ?? 0n) + amount);
-    }
-    for (const [token, { deposited, live, withdrawn }] of this.totalsByToken) {
-      if ((counted.get(token) ?? 0n) !== live || live + withdrawn !== deposited) {
-        throw new InvariantError("sums are not kept", {
-          token,
-          counted: counted.get(token),
-          live,
-          withdrawn,
-          deposited,
-        });
-      }
-    }
-  }
-
-  private get openTree(): MerkleTree {
-    return this.trees[this.trees.length - 1] as MerkleTree;
-  }
-
-  private applyPayment({ transaction, hash, acceptedAt }: PaymentEntry): void {
-    if (this.positions.has(hash)) throw new InvariantError("a payment is taken once", { hash });
-    if (this.openBlockFull) throw new InvariantError("the open block is full", { number: this.openBlock.number });
-    const fault = formFault(transaction) ?? inputFault(transaction, null, (id) => this.outputs.get(id));
+  /** A payment that comes as an object: as if its entry had been read. */
+  private takeUnsigned({ transaction, hash, acceptedAt }: Extract<Entry, { type: "payment" }>): void {
+    const fault = formFault(transaction) ?? inputFault(transaction, null, (id) => this.output(id));
     if (fault !== null) throw new InvariantError(`a payment that breaks ${fault.code}`, { hash, ...fault.context });
-    const { number: blockNumber, transactionCount: transactionIndex } = this.openBlock;
-    for (const id of transaction.inputs) {
-      const input = this.outputs.get(id) as LedgerOutput;
-      this.setState(input, "spent");
-      input.spentBy = hash;
+    const verified = verifiedPaymentBytes(transaction, fromHex(hash), []);
+    const view = new DataView(verified.buffer);
+    const counts = countsAt(verified, PAYMENT_IN_VERIFIED);
+    const bytes = new Uint8Array(paymentEntryBytes(counts));
+    const slot = { view: new DataView(bytes.buffer), bytes, at: 0 };
+    if (!screens(this.outputs, this.inputs, view, PAYMENT_IN_VERIFIED, counts, null)) {
+      throw new InvariantError("a payment that breaks a rule", { hash });
     }
-    for (const [outputIndex, { owner, token, amount }] of transaction.outputs.entries()) {
-      const id = outputId(hash, outputIndex);
-      this.create({ id, owner, token, amount, blockNumber, transactionIndex, outputIndex, depositId: null });
+    this.writeEntry(slot, view, hashOf(0), counts, acceptedAt);
+    this.admit(slot.view, 0, counts, acceptedAt);
+  }
+
+  /** The one reason a payment is refused for; the slow way, since refusals are rare. */
+  private refuse(view: DataView, at: number, counts: PaymentCounts): ProtocolError {
+    const bytes = bytesOf(view);
+    const payment = at + PAYMENT_IN_VERIFIED;
+    const transaction = decodePayment(bytes, payment, payment + outputIdsAt(counts) - PAYMENT_AT);
+    const signersAt = signersOf(at, counts);
+    const signers = transaction.signatures.map((_, i): Address | null => {
+      const signer = bytes.subarray(signersAt + 20 * i, signersAt + 20 * i + 20);
+      return signer.every((byte) => byte === 0) ? null : toHex(signer);
+    });
+    const hash = toHex(bytes.subarray(hashOf(at), hashOf(at) + HASH_BYTES));
+    const fault = this.judge({ transaction, hash, signers });
+    if (fault === null) throw new InvariantError("a payment is refused for no reason", { hash });
+    return fault;
+  }
+
+  private writeEntry(slot: EntrySlot, from: DataView, hashAt: number, counts: PaymentCounts, acceptedAt: number): void {
+    const { view, bytes, at } = slot;
+    view.setUint8(at, PAYMENT_KIND);
+    view.setBigUint64(at + ACCEPTED_AT, BigInt(acceptedAt));
+    view.setUint32(at + BLOCK_AT, this.sealed.length + 1);
+    view.setUint32(at + INDEX_AT, this.tree.count);
+    // Hash, payment and ids stand together in both.
+    bytes.set(bytesOf(from).subarray(hashAt, hashAt + spentAt(counts) - HASH_AT), at + HASH_AT);
+    const spent = at + spentAt(counts);
+    for (let i = 0; i < counts.inputs; i++)
+      this.outputs.describe(this.inputs[i] as number, view, spent + i * INPUT_BYTES);
+  }
+
+  /** Spends and creates, by an entry whose payment was screened just now. */
+  private admit(view: DataView, at: number, counts: PaymentCounts, acceptedAt: number): void {
+    if (this.openBlockFull) throw new InvariantError("the open block is full", { number: this.openBlock.number });
+    for (let i = 0; i < counts.inputs; i++) this.outputs.spend(this.inputs[i] as number);
+    const blockNumber = this.sealed.length + 1;
+    const transactionIndex = this.tree.count;
+    const ids = at + outputIdsAt(counts);
+    const outputs = at + PAYMENT_AT + outputsAt(counts);
+    for (let i = 0; i < counts.outputs; i++) {
+      const idAt = ids + HASH_BYTES * i;
+      const state = this.exitBook.mayConcern(view.getInt32(idAt)) ? this.stateByExits(idIn(view, idAt)) : "available";
+      this.outputs.create(view, idAt, outputs + OUTPUT_BYTES * i, [blockNumber, transactionIndex, i], state);
     }
-    this.positions.set(hash, { blockNumber, transactionIndex, acceptedAt });
-    this.openTree.append(hash);
+    this.firstAcceptedAt ??= acceptedAt;
+    this.tree.append(bytesOf(view).slice(at + HASH_AT, at + PAYMENT_AT));
+    this.entryCount++;
   }
 
   private applyDeposit({ id, owner, token, amount }: DepositEntry): void {
@@ -233,14 +399,12 @@ export class Ledger {
     }
     if (amount === 0n) throw new InvariantError("a deposit of nothing", { id });
     this.depositCount = id;
-    this.totalsOf(token).deposited += amount;
     const output = outputId(depositHash(this.separator, { id, owner, token, amount }), 0);
-    const nowhere = { blockNumber: null, transactionIndex: null, outputIndex: 0 };
-    this.create({ id: output, owner, token, amount, ...nowhere, depositId: id });
+    this.outputs.createDeposit(output, id, { owner, token, amount }, this.stateByExits(output));
   }
 
   private applySeal(entry: SealEntry): void {
-    const { number, transactionCount, openedAt } = this.openBlock;
+    const { number, transactionCount, openedAt, firstEntry } = this.openBlock;
     const stateHash = this.stateHash();
     const matches =
       transactionCount > 0 &&
@@ -257,9 +421,14 @@ export class Ledger {
     const { transactionsRoot, sealedAt } = entry;
     const nowhere = { timestamp: null, ethereumBlock: null, ethereumTransaction: null, gasUsed: null, fee: null };
     const commit = { state: "sealed" as const, ...nowhere, seenAt: sealedAt };
-    this.sealed.push({ number, transactionsRoot, transactionCount, openedAt, sealedAt, commit });
-    this.trees.push(new MerkleTree());
+    const sealEntry = this.entryCount + 1;
+    this.sealed.push({
+      ...{ number, transactionsRoot, transactionCount, openedAt, sealedAt, firstEntry, sealEntry, commit },
+    });
+    this.tree = new MerkleFrontier();
     this.openedAt = sealedAt;
+    this.firstAcceptedAt = null;
+    this.firstEntry = sealEntry + 1;
   }
 
   private applyCommit({ type: _, number, ...commit }: CommitEntry): void {
@@ -272,39 +441,21 @@ export class Ledger {
     block.commit = commit;
   }
 
-  private create(output: Omit<LedgerOutput, "state" | "spentBy">): void {
-    if (this.outputs.has(output.id)) throw new InvariantError("an output exists once", { id: output.id });
-    const created: LedgerOutput = { ...output, state: "available", spentBy: null };
-    this.outputs.set(output.id, created);
-    this.totalsOf(output.token).live += output.amount;
-    this.hash.add(created);
-    this.followExits(output.id);
-  }
-
-  /** Brings an output's state in line with its exits, which may have come before it. */
+  /** Brings an output's state in line with its exits; they may have come before it, or after it was spent. */
   private followExits(id: OutputId): void {
-    const output = this.outputs.get(id);
-    if (output === undefined || output.state === "spent") return;
-    this.setState(output, this.exitBook.stateOf(id) ?? "available");
+    const record = this.outputs.findId(id);
+    if (record !== -1) this.outputs.setState(record, this.stateByExits(id));
   }
 
-  private setState(output: LedgerOutput, state: OutputState): void {
-    const totals = this.totalsOf(output.token);
-    if (output.state === "withdrawn") {
-      totals.withdrawn -= output.amount;
-      totals.live += output.amount;
-    } else {
-      this.hash.remove(output);
-    }
-    output.state = state;
-    if (state === "available" || state === "exiting") return this.hash.add(output);
-    totals.live -= output.amount;
-    if (state === "withdrawn") totals.withdrawn += output.amount;
+  private stateByExits(id: OutputId): LedgerOutput["state"] {
+    return this.exitBook.stateOf(id) ?? "available";
   }
+}
 
-  private totalsOf(token: Address): Totals {
-    let totals = this.totalsByToken.get(token);
-    if (totals === undefined) this.totalsByToken.set(token, (totals = { deposited: 0n, live: 0n, withdrawn: 0n }));
-    return totals;
-  }
+function idIn(view: DataView, at: number): OutputId {
+  return toHex(bytesOf(view).subarray(at, at + HASH_BYTES));
+}
+
+function bytesOf(view: DataView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }

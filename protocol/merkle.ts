@@ -90,6 +90,69 @@ export class MerkleTree {
   }
 }
 
+/**
+ * The right edge of a growing tree: the roots of its complete subtrees, one a set bit of the count. Enough to append and to
+ * tell the root at any time in a few hashes, however many leaves there are.
+ */
+export class MerkleFrontier {
+  private readonly peaks: (Uint8Array | undefined)[] = [];
+  private leafCount = 0;
+
+  /** The frontier an earlier one's `export` came from. */
+  static of({ count, peaks }: { count: number; peaks: readonly Hex[] }): MerkleFrontier {
+    const frontier = new MerkleFrontier();
+    frontier.leafCount = count;
+    const rest = [...peaks];
+    for (let level = 0; 2 ** level <= count; level++) {
+      if (hasBit(count, level)) frontier.peaks[level] = fromHex(rest.shift() ?? "0x");
+    }
+    if (rest.length > 0 || frontier.peaks.some((peak) => peak !== undefined && peak.length !== NODE_BYTES)) {
+      throw new InvariantError("a frontier has a peak for each bit of its count", { count, peaks: peaks.length });
+    }
+    return frontier;
+  }
+
+  get count(): number {
+    return this.leafCount;
+  }
+
+  /** Adds the leaf; its bytes are kept, not copied. Amortised one hash. */
+  append(leaf: Uint8Array): void {
+    if (this.leafCount === MAX_TRANSACTIONS_PER_BLOCK) {
+      throw new InvariantError("a block holds no more transactions", { count: this.leafCount });
+    }
+    let node = leaf;
+    let level = 0;
+    for (; hasBit(this.leafCount, level); level++) {
+      node = hashPair(this.peaks[level] as Uint8Array, node);
+      this.peaks[level] = undefined;
+    }
+    this.peaks[level] = node;
+    this.leafCount++;
+  }
+
+  /** The root over the leaves so far; of one leaf, the leaf. Needs at least one. */
+  root(): Hex {
+    if (this.leafCount === 0) throw new InvariantError("an empty block has no root");
+    const depth = merkleDepth(this.leafCount);
+    let node: Uint8Array | null = null;
+    for (let level = 0; level < depth; level++) {
+      const peak = this.peaks[level];
+      if (peak !== undefined) node = hashPair(peak, node ?? zeroRoot(level));
+      else if (node !== null) node = hashPair(node, zeroRoot(level));
+    }
+    return toHex(node ?? (this.peaks[depth] as Uint8Array));
+  }
+
+  export(): { count: number; peaks: Hex[] } {
+    return { count: this.leafCount, peaks: this.peaks.filter((peak) => peak !== undefined).map((peak) => toHex(peak)) };
+  }
+}
+
+function hasBit(count: number, level: number): boolean {
+  return ((count >>> level) & 1) === 1;
+}
+
 /** Whether `leaf` is leaf `index` of the tree of `count` leaves with this root. */
 export function verifyProof(root: Hex, leaf: Hex, index: number, count: number, siblings: readonly Hex[]): boolean {
   if (!Number.isInteger(index) || index < 0 || index >= count || siblings.length !== merkleDepth(count)) return false;

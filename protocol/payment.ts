@@ -55,7 +55,8 @@ export function formFault(transaction: SignedTransaction): ProtocolError | null 
 }
 
 /**
- * The rules about the inputs, in order.
+ * The rules about the inputs, in order. An input that is not there is `UNKNOWN_INPUT`: whoever keeps the history can say
+ * whether it is `INPUT_SPENT`.
  * @param signers null: what was journaled is applied again; its signatures and exits were judged then.
  */
 export function inputFault(
@@ -72,11 +73,6 @@ export function inputFault(
     }
     spent.push(output);
   }
-  for (const [index, { id, state, spentBy }] of spent.entries()) {
-    if (state === "spent") {
-      return new ProtocolError("INPUT_SPENT", "the output is spent", { input: id, index, spentBy });
-    }
-  }
   if (signers !== null) {
     for (const [index, { id, state }] of spent.entries()) {
       if (state !== "available") {
@@ -91,6 +87,14 @@ export function inputFault(
     }
   }
   return balanceFault(transaction, spent);
+}
+
+/** The marketplace's rules. */
+export function roleFault({ purpose }: SignedTransaction): ProtocolError | null {
+  if (purpose === "transfer") return null;
+  return new ProtocolError("WRONG_ROLE", "nobody has the role for this purpose: there is no registration yet", {
+    purpose,
+  });
 }
 
 function balanceFault(transaction: SignedTransaction, spent: readonly LedgerOutput[]): ProtocolError | null {

@@ -45,8 +45,8 @@ export interface Deposit {
   amount: bigint;
 }
 
-const OUTPUT_TYPEHASH = hashText(encodeType("Output"));
-const TRANSACTION_TYPEHASH = hashText(encodeType("Transaction") + encodeType("Output"));
+export const OUTPUT_TYPEHASH = hashText(encodeType("Output"));
+export const TRANSACTION_TYPEHASH = hashText(encodeType("Transaction") + encodeType("Output"));
 const DEPOSIT_TYPEHASH = hashText(encodeType("Deposit"));
 
 /** Whether payments of this purpose name a file. */

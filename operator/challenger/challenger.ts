@@ -9,7 +9,7 @@ import {
 import type { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import type { Logger } from "pino";
-import { OpenExits } from "./exits.ts";
+import { OpenExits, type OpenExit } from "./exits.ts";
 import { plan, type Facts } from "./planner.ts";
 import type { ChallengerRecords } from "./records.ts";
 import { Sender } from "./sender.ts";
@@ -20,7 +20,8 @@ const QUEUED_MAX = 100_000;
 const FAILURES_QUIET = 30;
 
 export interface ChallengerOptions {
-  facts: Facts;
+  /** What is known of these exits. */
+  facts: (exits: readonly OpenExit[]) => Promise<Facts>;
   rpc: EthereumRpc;
   rootChain: RootChainReader;
   chainId: bigint;
@@ -88,7 +89,8 @@ export class Challenger {
     await this.follow(update);
     const { facts, rootChain, log } = this.options;
     this.terms ??= await rootChain.gameTerms(update.head.hash);
-    const duties = plan(this.exits.current, facts, this.terms, update.head.timestamp);
+    const exits = this.exits.current;
+    const duties = plan(exits, await facts(exits), this.terms, update.head.timestamp);
     const keys = new Set(duties.map(({ key }) => key));
     for (const duty of keys) if (!this.duties.has(duty)) log.info({ duty }, "an exit is to be challenged");
     for (const duty of this.duties) if (!keys.has(duty)) log.info({ duty }, "a challenge is over");

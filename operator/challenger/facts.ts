@@ -1,32 +1,41 @@
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
-import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
-import type { Views } from "../views.ts";
-import type { Facts } from "./planner.ts";
+import type { OutputId, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import type { Payment, Reads } from "../reads.ts";
+import type { OpenExit } from "./exits.ts";
+import type { Facts, Place } from "./planner.ts";
 
-/** What the operator knows, from its ledger and from the payments that are on its disk. */
-export function factsOf(ledger: Ledger, views: Views): Facts {
+/** What the operator knows of these exits, from the payments that are on its disk. */
+export async function factsOf(reads: Reads, exits: readonly OpenExit[]): Promise<Facts> {
+  const spends = new Map<OutputId, Payment | null>();
+  const payments = new Map<TransactionHash, Payment>();
+  for (const exit of exits) {
+    const ids = exit.kind === "standard" ? [exit.outputId] : [...exit.inputIds, ...exit.piggybacks.values()];
+    for (const id of ids) {
+      if (!spends.has(id)) spends.set(id, await reads.spendOf(id));
+      const spend = spends.get(id) ?? null;
+      if (spend !== null) payments.set(spend.hash, spend);
+    }
+    if (exit.kind === "standard" || payments.has(exit.transactionHash)) continue;
+    const own = await reads.payment(exit.transactionHash);
+    if (own !== null) payments.set(own.hash, own);
+  }
   return {
-    spendOf: (id) => {
-      const hash = ledger.output(id)?.spentBy ?? null;
-      const payment = hash === null ? undefined : views.payment(hash);
-      return payment === undefined ? null : { hash: payment.hash, transaction: payment.transaction };
-    },
-    accepted: (hash) => ledger.position(hash) !== undefined,
+    spendOf: (id) => spends.get(id) ?? null,
+    accepted: (hash) => payments.has(hash),
     placeOf: (hash) => {
-      const position = ledger.position(hash);
-      if (position === undefined) return null;
-      const { blockNumber, transactionIndex } = position;
-      return (ledger.block(blockNumber)?.commit.timestamp ?? null) === null ? null : { blockNumber, transactionIndex };
+      const payment = payments.get(hash);
+      const landed = payment !== undefined && (reads.block(payment.blockNumber)?.commit.timestamp ?? null) !== null;
+      return landed ? { blockNumber: payment.blockNumber, transactionIndex: payment.transactionIndex } : null;
     },
-    proofOf: (place) => {
-      const { blockNumber: number, transactionIndex: index } = place;
-      const block = ledger.block(number);
+    proofOf: async ({ blockNumber: number, transactionIndex: index }: Place) => {
+      const block = reads.block(number);
       const timestamp = block?.commit.timestamp ?? null;
-      if (block === undefined || timestamp === null)
+      if (block === undefined || timestamp === null) {
         throw new InvariantError("the block is not on Ethereum", { number });
+      }
       const { transactionsRoot, transactionCount } = block;
       const header = { number, transactionsRoot, transactionCount, timestamp };
-      return { header, index, siblings: ledger.siblings(place) };
+      return { header, index, siblings: await reads.siblings(number, index) };
     },
   };
 }

@@ -31,7 +31,7 @@ export interface Facts {
   accepted(hash: TransactionHash): boolean;
   /** Where a payment is; null as long as no block with it is on Ethereum. */
   placeOf(hash: TransactionHash): Place | null;
-  proofOf(place: Place): InclusionProof;
+  proofOf(place: Place): Promise<InclusionProof>;
 }
 
 /** What has to be done on Ethereum about an exit. */
@@ -42,7 +42,7 @@ export interface Duty {
   until: number;
   /** In wei, for the contract's bond. */
   value: bigint;
-  data: () => Hex;
+  data: () => Hex | Promise<Hex>;
 }
 
 /** Age of what no block contains. */
@@ -94,7 +94,8 @@ function outputDuty(
   facts: Facts,
 ): Duty {
   const outputIndex = index - OUTPUTS_FROM;
-  const data = (): Hex => encodeChallengeOutputSpent(dataOf(exit), outputIndex, facts.proofOf(place), id, transaction);
+  const data = async (): Promise<Hex> =>
+    encodeChallengeOutputSpent(dataOf(exit), outputIndex, await facts.proofOf(place), id, transaction);
   return { key: keyOf("challengeOutputSpent", exit, outputIndex), until: exit.exitableAt, value: 0n, data };
 }
 
@@ -102,7 +103,7 @@ function outputDuty(
 function responseDuty(exit: OpenInFlightExit, place: Place | null, facts: Facts): Duty | null {
   const { remembered, transactionHash, number, exitableAt } = exit;
   if (place === null || remembered?.competitorStands !== true || ageOf(place) >= remembered.position) return null;
-  const data = (): Hex => encodeRespondCanonical(transactionHash, number, facts.proofOf(place));
+  const data = async (): Promise<Hex> => encodeRespondCanonical(transactionHash, number, await facts.proofOf(place));
   return { key: keyOf("respondCanonical", exit), until: exitableAt, value: 0n, data };
 }
 
@@ -124,8 +125,8 @@ function competitorDuty(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, 
   }
   if (oldest === null || (remembered !== null && oldest.age >= remembered.position)) return null;
   const { index, id, spend, place } = oldest;
-  const data = (): Hex => {
-    const proof = place === null ? null : facts.proofOf(place);
+  const data = async (): Promise<Hex> => {
+    const proof = place === null ? null : await facts.proofOf(place);
     return encodeChallengeNonCanonical(dataOf(exit), index, id, spend.transaction, proof);
   };
   return { key: keyOf("challengeNonCanonical", exit), until, value: terms.challengeBond, data };

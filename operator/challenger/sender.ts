@@ -122,7 +122,7 @@ export class Sender {
       const duty = open.get(slot.duty);
       if (duty === undefined || [...served.values()].includes(slot.duty)) continue;
       // Made for another fork, or before a block was committed, it may still do, or not.
-      const works = slot.data === duty.data() || typeof (await this.estimate(slot)) === "bigint";
+      const works = slot.data === (await duty.data()) || typeof (await this.estimate(slot)) === "bigint";
       if (works) served.set(slot.nonce, slot.duty);
     }
     return served;
@@ -132,7 +132,7 @@ export class Sender {
   private async begin(duty: Duty, look: Look, slots: readonly Slot[]): Promise<Slot | null> {
     const { records, signer, log } = this.options;
     const { key, value } = duty;
-    const data = duty.data();
+    const data = await duty.data();
     const refusal = this.refused.get(key);
     if (refusal?.data === data && look.head.number < refusal.from) return null;
     if (records.usedFor(signer.address, key, look.nonceNow) >= FRUITLESS_MAX) {

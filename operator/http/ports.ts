@@ -1,8 +1,6 @@
-import type { SignedTransaction } from "@plasma-billing/protocol/transaction.ts";
-import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { Logger } from "pino";
-import type { SubmitResult } from "../sequencer.ts";
-import type { Views } from "../views.ts";
+import type { Reads } from "../reads.ts";
+import type { IntakeAnswer, IntakeRequest } from "./intake.ts";
 
 /** How the operator and Ethereum are doing, as `GET /v1/status` says. */
 export interface Status {
@@ -25,12 +23,11 @@ export interface Status {
 
 /** What the HTTP server needs of the operator. */
 export interface OperatorPort {
-  readonly ledger: Ledger;
-  readonly views: Views;
+  readonly reads: Reads;
   readonly log: Logger;
   /** Null: the administrator's routes do not exist. */
   readonly adminToken: string | null;
-  submit(transaction: SignedTransaction): Promise<SubmitResult>;
+  submit(request: IntakeRequest): Promise<IntakeAnswer>;
   status(): Status;
   /** Why the operator is not ready; empty when it is. */
   unready(): string[];

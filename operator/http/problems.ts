@@ -59,11 +59,18 @@ export function problemJson({ code, message, context }: Problem | ProtocolError)
   return { type: `urn:plasma-billing:${code}`, title, status, code, detail: message, context: checksummed(context) };
 }
 
+/** Headers of the answer that carries a problem. */
+export function problemHeaders({ status }: ProblemJson): Record<string, string> {
+  return {
+    "content-type": "application/problem+json",
+    ...(status === 503 ? { "retry-after": String(RETRY_AFTER_SECONDS) } : {}),
+    ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
+  };
+}
+
 export async function sendProblem(reply: FastifyReply, problem: Problem | ProtocolError): Promise<void> {
   const json = problemJson(problem);
-  if (json.status === 503) void reply.header("retry-after", String(RETRY_AFTER_SECONDS));
-  if (json.status === 401) void reply.header("www-authenticate", "Bearer");
-  await reply.code(json.status).type("application/problem+json").send(JSON.stringify(json));
+  await reply.code(json.status).headers(problemHeaders(json)).send(JSON.stringify(json));
 }
 
 export function overloaded(): Problem {

@@ -21,6 +21,14 @@ export const OutputsQuery = strict({
   ...PageQuery.properties,
   state: Type.Optional(Type.Enum(["pending", "available", "exiting", "spent", "withdrawn"])),
 });
+export const PaymentsQuery = strict({
+  ...PageQuery.properties,
+  address: Type.Optional(Type.String({ pattern: "^0x[0-9a-fA-F]{40}$" })),
+  purpose: Type.Optional(Type.Enum(["transfer", "upload", "extension", "purchase", "swap"])),
+  fileId: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+  blockNumber: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,9}$" })),
+  state: Type.Optional(Type.Enum(["accepted", "committed", "finalized"])),
+});
 export const HashParams = strict({ hash: Type.String({ pattern: "^0x[0-9a-fA-F]{64}$" }) });
 export const AddressParams = strict({ address: Type.String({ pattern: "^0x[0-9a-fA-F]{40}$" }) });
 export const BlockParams = strict({ number: Type.String({ pattern: "^(open|0|[1-9][0-9]{0,9})$" }) });

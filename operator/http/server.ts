@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from "node:http";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { ProtocolError } from "@plasma-billing/protocol/errors.ts";
 import fastify, {
@@ -9,6 +10,8 @@ import fastify, {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from "fastify";
+import { IndexBehindError } from "../index/ports.ts";
+import { createIntake } from "./intake.ts";
 import { isDeeper } from "./jsonDepth.ts";
 import type { OperatorPort } from "./ports.ts";
 import { Problem, problemJson, sendProblem } from "./problems.ts";
@@ -34,7 +37,7 @@ const IDLE_MS = 60_000;
 /** For routes that name no limit of their own. */
 const BODY_BYTES_MAX = 1024;
 const PARAMETER_CHARACTERS_MAX = 100;
-/** The deepest right body, a batch, has five levels; what is somewhat deeper is wrong at its place only. */
+/** No right body is nested so deep. */
 const DEPTH_MAX = 32;
 
 /** The HTTP API (docs/API.md). Everything wrong is answered as application/problem+json; no stack leaves the process. */
@@ -42,7 +45,16 @@ export function createServer(operator: OperatorPort): Server {
   const { log } = operator;
   // Its own type would make a type of server that no route takes.
   const logger: FastifyBaseLogger = log;
+  const intake = createIntake({ submit: async (request) => await operator.submit(request), log });
   const server: Server = fastify({
+    // Payments do not pass through the framework: it would cost more than the ledger.
+    serverFactory: (handler) => {
+      const options = { requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS };
+      const http = createHttpServer(options, (request, response) => {
+        if (!intake(request, response)) handler(request, response);
+      });
+      return http.setTimeout(IDLE_MS);
+    },
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
@@ -86,6 +98,7 @@ export function createServer(operator: OperatorPort): Server {
 
 /** What the framework found wrong with a request. */
 function asProblem(error: unknown): Problem {
+  if (error instanceof IndexBehindError) return new Problem("OVERLOADED", `${error.message}: ask again later`);
   const { code, statusCode, message, validation } = error as Partial<FastifyError>;
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return new Problem("TOO_LARGE", "the body is too large");
   if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") {

@@ -1,30 +1,13 @@
-import type { Hex } from "@plasma-billing/protocol/hex.ts";
-import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
-import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
-import type { SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
-import { encodeTransaction, type TransactionJson } from "@plasma-billing/protocol/transactionJson.ts";
+import type { PaymentRecord } from "@plasma-billing/protocol/entryBytes.ts";
+import type { Output, OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { ExitRow } from "../exitRows.ts";
-import type { DepositView, Payment, ShownOutput } from "../views.ts";
+import type { DepositView, Payment, PaymentState, ShownOutput } from "../reads.ts";
 import { checksum } from "./addresses.ts";
 import type { OperatorPort } from "./ports.ts";
 
 // What the answers look like: docs/API.md. Amounts are decimal strings, addresses checksummed, absent things null.
 
-export type PaymentState = "accepted" | "committed" | "finalized";
-
-function paymentState(ledger: Ledger, blockNumber: number): PaymentState {
-  const state = ledger.block(blockNumber)?.commit.state;
-  return state === "committed" || state === "finalized" ? state : "accepted";
-}
-
-/** What a payer is told, the first time and every other: where the payment is. */
-export function receiptShape(
-  hash: TransactionHash,
-  position: { blockNumber: number; transactionIndex: number; acceptedAt: number },
-): Record<string, unknown> {
-  const { blockNumber, transactionIndex, acceptedAt } = position;
-  return { hash, blockNumber, transactionIndex, state: "accepted", acceptedAt };
-}
+const NOWHERE = { blockNumber: null, transactionIndex: null, outputIndex: 0 };
 
 export function outputShape(output: ShownOutput): Record<string, unknown> {
   return {
@@ -39,31 +22,28 @@ export function outputShape(output: ShownOutput): Record<string, unknown> {
     depositId: output.depositId === null ? null : Number(output.depositId),
   };
 }
-
-/** A signed transaction as it travels. */
-export function transactionShape(transaction: SignedTransaction): TransactionJson {
-  const json = encodeTransaction(transaction);
-  const outputs = json.outputs.map(({ owner, token, amount }) => ({
-    owner: checksum(owner) as Hex,
-    token: checksum(token) as Hex,
-    amount,
-  }));
-  return { ...json, outputs };
-}
-
-export function paymentShape({ ledger }: OperatorPort, outputIds: readonly string[], payment: Payment): object {
-  const { transaction, hash, blockNumber, transactionIndex, acceptedAt } = payment;
-  const commit = ledger.block(blockNumber)?.commit;
-  const output = (id: string): object => outputShape(ledger.output(id as `0x${string}`) as LedgerOutput);
+export function paymentShape({ reads }: OperatorPort, payment: Payment): object {
+  const { transaction, hash, blockNumber, transactionIndex, acceptedAt, outputIds, spent } = payment;
+  const commit = reads.block(blockNumber)?.commit;
+  const state: PaymentState = commit === undefined || commit.state === "sealed" ? "accepted" : commit.state;
+  const input = ({ origin, ...output }: PaymentRecord["spent"][number], i: number): ShownOutput => {
+    const place = origin.depositId === null ? origin : { ...NOWHERE, ...origin };
+    return { id: transaction.inputs[i] as OutputId, ...output, ...place, state: "spent" };
+  };
+  const output = (id: OutputId, outputIndex: number): ShownOutput => {
+    const { owner, token, amount } = transaction.outputs[outputIndex] as Output;
+    const place = { blockNumber, transactionIndex, outputIndex, depositId: null };
+    return { id, owner, token, amount, ...place, state: reads.stateOf(id) };
+  };
   return {
     hash,
     purpose: transaction.purpose,
-    inputs: transaction.inputs.map(output),
-    outputs: outputIds.map(output),
+    inputs: spent.map((one, i) => outputShape(input(one, i))),
+    outputs: outputIds.map((id, i) => outputShape(output(id, i))),
     fileHash: transaction.fileHash,
     fileId: null,
     signatures: transaction.signatures,
-    state: paymentState(ledger, blockNumber),
+    state,
     blockNumber,
     transactionIndex,
     acceptedAt,
@@ -74,16 +54,15 @@ export function paymentShape({ ledger }: OperatorPort, outputIds: readonly strin
 }
 
 export function blockShape(operator: OperatorPort, number: number): object | null {
-  const { ledger, views } = operator;
-  const { openBlock } = views;
+  const { reads } = operator;
+  const { openBlock } = reads;
   if (number === openBlock.number) {
     const nothing = { transactionsRoot: null, sealedAt: null, timestamp: null, commitTransaction: null };
     const { transactionCount, openedAt } = openBlock;
     return { number, state: "open", transactionCount, openedAt, ...nothing, gasUsed: null, fee: null };
   }
-  const block = ledger.block(number);
-  // The ledger may have sealed a block that is not on the disk yet.
-  if (block === undefined || number > openBlock.number) return null;
+  const block = reads.block(number);
+  if (block === undefined) return null;
   const { transactionsRoot, transactionCount, openedAt, sealedAt, commit } = block;
   return {
     number,

@@ -1,23 +1,14 @@
-import { closeSync, openSync, readSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { existsSync, mkdirSync } from "node:fs";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StartupError, systemCode } from "../errors.ts";
 import { syncFolder, unusable } from "../lock.ts";
-import {
-  FILE_HEADER_BYTES,
-  GROUP_BYTES_MAX,
-  GROUP_HEADER_BYTES,
-  JOURNAL_VERSION,
-  WATERMARK_BYTES,
-  decodeFileHeader,
-  decodeGroup,
-  decodeWatermark,
-  encodeFileHeader,
-  encodeGroup,
-  encodeWatermark,
-  isTorn,
-  type Group,
-} from "./groups.ts";
+import { FOLDER, positionsPath, segmentPath, writeAll } from "./files.ts";
+import { encodeSegmentHeader, encodeWatermark, SEGMENT_HEADER_BYTES, type GroupBuffer } from "./groups.ts";
+import { completePositions, readJournal, readWatermark, type Segment } from "./read.ts";
+
+/** A new segment is begun when the current one is larger. Offsets in a segment fit into 32 bits, with room. */
+export const SEGMENT_BYTES_MAX = 128 * 1024 * 1024;
 
 /** How many bytes at the end were no whole group, and were cut. */
 export interface TornTail {
@@ -25,46 +16,89 @@ export interface TornTail {
   bytes: number;
 }
 
-/** Append-only file of checksummed groups of lines (README.md): the only source of truth. */
+/** Entries of a group; views of one buffer, to be used during the call they come with. */
+export interface JournalGroup {
+  firstPosition: number;
+  entries: Uint8Array[];
+}
+
+export interface JournalOptions {
+  /** Replay begins at this position; what is before is checked to be there, not read. */
+  from?: number;
+  replay: (group: JournalGroup) => void;
+  segmentBytesMax?: number;
+}
+
+/** Append-only segments of checksummed groups of entries (README.md): the only source of truth. */
 export class Journal {
-  private readonly file: FileHandle;
+  private readonly folder: string;
+  private readonly segmentBytesMax: number;
   private readonly watermark: FileHandle;
-  private end: number;
+  private file: FileHandle;
+  private positions: FileHandle;
+  /** Of the segment being written. */
+  private segment: Segment;
   private position: number;
 
-  private constructor(file: FileHandle, watermark: FileHandle, end: number, position: number) {
-    this.file = file;
-    this.watermark = watermark;
-    this.end = end;
+  private constructor(
+    folder: string,
+    files: { file: FileHandle; positions: FileHandle; watermark: FileHandle },
+    segment: Segment,
+    { position, segmentBytesMax = SEGMENT_BYTES_MAX }: { position: number; segmentBytesMax?: number },
+  ) {
+    this.folder = folder;
+    this.file = files.file;
+    this.positions = files.positions;
+    this.watermark = files.watermark;
+    this.segment = segment;
     this.position = position;
+    this.segmentBytesMax = segmentBytesMax;
   }
 
   /**
-   * Opens the journal of a folder, makes it when there is none, and hands every group to `replay` in order.
+   * Opens the journal of a folder, makes it when there is none, and hands every group from `from` on to `replay` in order.
    * @throws StartupError JOURNAL_DAMAGED naming file and offset, JOURNAL_VERSION, DATA_DIR_UNUSABLE
    */
   static async open(
     dataDir: string,
-    replay: (group: Group) => void,
-  ): Promise<{ journal: Journal; torn: TornTail | null }> {
-    const path = join(dataDir, "journal.log");
-    let file: FileHandle | null = null;
-    let watermark: FileHandle | null = null;
+    options: JournalOptions,
+  ): Promise<{ journal: Journal; torn: (TornTail & { path: string }) | null }> {
+    const old = join(dataDir, "journal.log");
+    if (existsSync(old)) {
+      const message = `${old} has version 1, this operator knows 2: run the operator that wrote it`;
+      throw new StartupError("JOURNAL_VERSION", message, { path: old, version: 1 });
+    }
+    const folder = join(dataDir, FOLDER);
+    const opened: FileHandle[] = [];
+    const openFile = async (path: string): Promise<FileHandle> => {
+      const file = await openOrCreate(path);
+      opened.push(file);
+      return file;
+    };
     try {
-      file = await openOrCreate(path);
-      watermark = await openOrCreate(join(dataDir, "journal.durable"));
-      syncFolder(dataDir);
-      const { end, position, torn } = await readFile(file, path, await readWatermark(watermark), replay);
+      mkdirSync(folder, { recursive: true });
+      const watermark = await openFile(join(folder, "durable"));
+      const read = readJournal(folder, await readWatermark(watermark), options);
+      const { segment, position, size } = read;
+      const path = segmentPath(folder, segment.firstPosition);
+      const file = await openFile(path);
+      if (size === 0)
+        await writeAll(file, encodeSegmentHeader({ ...segment, previousBytes: 0, previousChecksum: 0 }), 0);
+      const torn = size > segment.end ? { path, offset: segment.end, bytes: size - segment.end } : null;
       // A process that was killed may have left groups that were written but never reached the disk. From here on they are
       // answered from, so they must be on it.
-      if (torn !== null) await file.truncate(end);
+      if (torn !== null) await file.truncate(segment.end);
       await file.datasync();
-      await writeAll(watermark, encodeWatermark(end), 0);
+      const positions = await openFile(positionsPath(folder, segment.firstPosition));
+      await completePositions(positions, read.offsets);
+      await writeAll(watermark, encodeWatermark(segment), 0);
       await watermark.datasync();
-      return { journal: new Journal(file, watermark, end, position), torn };
+      syncFolder(folder);
+      syncFolder(dataDir);
+      const files = { file, positions, watermark };
+      return { journal: new Journal(folder, files, segment, { ...options, position }), torn };
     } catch (error) {
-      await file?.close();
-      await watermark?.close();
+      for (const file of opened) await file.close();
       throw error instanceof Error && "syscall" in error ? unusable(dataDir, error) : error;
     }
   }
@@ -75,126 +109,68 @@ export class Journal {
   }
 
   /**
-   * Writes the lines as one group; when this resolves they are on the disk. When it rejects, nothing of them is, and the
-   * same lines can be tried again.
+   * Writes a group; when this resolves it is on the disk. When it rejects, nothing of it is, and the same group can be tried
+   * again.
    */
-  async append(lines: readonly string[]): Promise<void> {
-    const group = encodeGroup(this.position, lines);
+  async append(group: GroupBuffer): Promise<void> {
+    if (group.firstPosition !== this.position)
+      throw new RangeError(`a group from ${group.firstPosition} at ${this.position}`);
+    const bytes = group.finish();
+    if (this.segment.end > this.segmentBytesMax) await this.beginSegment();
+    const { end, firstPosition } = this.segment;
     try {
-      await writeAll(this.file, group, this.end);
+      await writeAll(this.file, bytes, end);
       await this.file.datasync();
     } catch (error) {
       // Best effort: what is left over is overwritten by the next try, or cut at the next start.
-      await this.file.truncate(this.end).catch(() => undefined);
+      await this.file.truncate(end).catch(() => undefined);
       throw error;
     }
-    this.end += group.length;
-    this.position += lines.length;
-    // Not synced: it only has to outlive this process, to tell a torn group from a damaged one.
-    await writeAll(this.watermark, encodeWatermark(this.end), 0).catch(() => undefined);
+    this.segment.end += bytes.length;
+    const written = this.position - firstPosition;
+    this.position += group.count;
+    // Neither is synced. Positions are made again when they are missing; the watermark only has to outlive this process.
+    const offsets = Buffer.allocUnsafe(4 * group.count);
+    for (const [i, offset] of group.offsets.entries()) offsets.writeUInt32LE(end + offset, 4 * i);
+    await writeAll(this.positions, offsets, 4 * written).catch(() => undefined);
+    await writeAll(this.watermark, encodeWatermark(this.segment), 0).catch(() => undefined);
   }
 
   async close(): Promise<void> {
     await this.watermark.sync();
-    await this.file.close();
-    await this.watermark.close();
+    for (const file of [this.file, this.positions, this.watermark]) await file.close();
   }
-}
 
-/** Reads the whole file, or begins a new one. Changes nothing in a file it refuses. */
-async function readFile(
-  file: FileHandle,
-  path: string,
-  durableEnd: number,
-  replay: (group: Group) => void,
-): Promise<{ end: number; position: number; torn: TornTail | null }> {
-  const { size } = await file.stat();
-  if (size < FILE_HEADER_BYTES) {
-    // A crash at the very start; but not when groups were known to be there.
-    if (durableEnd > FILE_HEADER_BYTES) throw damaged(path, size);
-    await writeAll(file, encodeFileHeader(), 0);
-    await file.sync();
-  } else {
-    await checkFileHeader(file, path);
-  }
-  const { end, position } = readGroups(path, Math.max(size, FILE_HEADER_BYTES), durableEnd, replay);
-  return { end, position, torn: end < size ? { offset: end, bytes: size - end } : null };
-}
-
-/**
- * Reads group after group. What follows the last whole group is torn, and cut, only if it was never known as durable and
- * looks like an unfinished write; else the file is damaged.
- */
-function readGroups(
-  path: string,
-  size: number,
-  durableEnd: number,
-  replay: (group: Group) => void,
-): { end: number; position: number } {
-  const descriptor = openSync(path, "r");
-  try {
-    let end = FILE_HEADER_BYTES;
-    let position = 1;
-    let window: Buffer = Buffer.alloc(0);
-    let windowStart = end;
-    const fill = (): void => {
-      // One byte more than a group can have: a tail of that size is not torn.
-      window = readRange(descriptor, end, Math.min(size, end + GROUP_HEADER_BYTES + GROUP_BYTES_MAX + 1));
-      windowStart = end;
-    };
-    while (end < size) {
-      let group = decodeGroup(window, end - windowStart);
-      if (group === null) {
-        fill();
-        group = decodeGroup(window, 0);
-      }
-      if (group === null) {
-        if (end < durableEnd || !isTorn(window, end, position)) throw damaged(path, end);
-        break;
-      }
-      if (group.firstPosition !== position) throw damaged(path, end);
-      replay(group);
-      position += group.lines.length;
-      end += group.bytes;
+  /** Nothing of the journal changes before the new segment's header is on the disk. */
+  private async beginSegment(): Promise<void> {
+    const { checksum, end } = this.segment;
+    const firstPosition = this.position;
+    const header = encodeSegmentHeader({ firstPosition, previousBytes: end, previousChecksum: checksum });
+    const path = segmentPath(this.folder, firstPosition);
+    let file: FileHandle | null = null;
+    let positions: FileHandle | null = null;
+    try {
+      file = await open(path, "w+");
+      await writeAll(file, header, 0);
+      await file.datasync();
+      positions = await open(positionsPath(this.folder, firstPosition), "w+");
+      syncFolder(this.folder);
+    } catch (error) {
+      await file?.close();
+      await positions?.close();
+      await rm(path, { force: true }).catch(() => undefined);
+      throw error;
     }
-    if (end < durableEnd) throw damaged(path, end);
-    return { end, position };
-  } finally {
-    closeSync(descriptor);
+    const before = [this.file, this.positions];
+    this.file = file;
+    this.positions = positions;
+    this.segment = {
+      firstPosition,
+      checksum: header.readUInt32LE(SEGMENT_HEADER_BYTES - 4),
+      end: SEGMENT_HEADER_BYTES,
+    };
+    for (const handle of before) await handle.close();
   }
-}
-
-function readRange(descriptor: number, start: number, end: number): Buffer {
-  const bytes = Buffer.alloc(end - start);
-  let filled = 0;
-  while (filled < bytes.length) {
-    const read = readSync(descriptor, bytes, filled, bytes.length - filled, start + filled);
-    if (read === 0) break;
-    filled += read;
-  }
-  return bytes.subarray(0, filled);
-}
-
-function damaged(path: string, offset: number): StartupError {
-  const message = `${path} is damaged at byte ${offset}: restore the folder from a copy, or ask for help before touching it`;
-  return new StartupError("JOURNAL_DAMAGED", message, { path, offset });
-}
-
-async function checkFileHeader(file: FileHandle, path: string): Promise<void> {
-  const header = Buffer.alloc(FILE_HEADER_BYTES);
-  await file.read(header, 0, FILE_HEADER_BYTES, 0);
-  const version = decodeFileHeader(header);
-  if (version === null) throw damaged(path, 0);
-  if (version !== JOURNAL_VERSION) {
-    const message = `${path} has version ${version}, this operator knows ${JOURNAL_VERSION}: run the operator that wrote it`;
-    throw new StartupError("JOURNAL_VERSION", message, { path, version });
-  }
-}
-
-async function readWatermark(watermark: FileHandle): Promise<number> {
-  const bytes = Buffer.alloc(WATERMARK_BYTES);
-  const { bytesRead } = await watermark.read(bytes, 0, WATERMARK_BYTES, 0);
-  return decodeWatermark(bytes.subarray(0, bytesRead));
 }
 
 async function openOrCreate(path: string): Promise<FileHandle> {
@@ -203,11 +179,5 @@ async function openOrCreate(path: string): Promise<FileHandle> {
   } catch (error) {
     if (systemCode(error) === "ENOENT") return await open(path, "wx+");
     throw error;
-  }
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
   }
 }

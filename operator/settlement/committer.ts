@@ -9,7 +9,7 @@ import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import type { Logger } from "pino";
 import type { Conflict } from "../chainSync.ts";
 import { systemCode } from "../errors.ts";
-import type { Views } from "../views.ts";
+import type { Durable } from "../sequencer.ts";
 import { plan } from "./planner.ts";
 import type { Attempt, SettlementRecords } from "./records.ts";
 
@@ -29,7 +29,7 @@ export interface CommitterOptions {
   log: Logger;
   conflict: () => Conflict | null;
   /** What is on the disk: what a crash could take back is not committed. */
-  views?: Pick<Views, "openBlock">;
+  durable?: () => Durable;
 }
 
 /**
@@ -94,7 +94,7 @@ export class Committer {
       this.inFlight = null;
       return false;
     }
-    if (number >= (this.options.views?.openBlock.number ?? Infinity)) {
+    if (number >= (this.options.durable?.().openBlock.number ?? Infinity)) {
       return this.wait(`block ${number} is sealed but not on the disk yet: its commit waits`);
     }
     const { transactionsRoot, transactionCount } = block;

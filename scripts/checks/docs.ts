@@ -2,6 +2,7 @@
 import { readFile, readdir } from "node:fs/promises";
 import { LEDGER_CODES, MARKETPLACE_CODES } from "@plasma-billing/protocol/errors.ts";
 import { STARTUP_CODES } from "../../operator/errors.ts";
+import { INTAKE_PATHS } from "../../operator/http/intake.ts";
 import { Problem, ROUTE_CODES, problemJson } from "../../operator/http/problems.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -92,6 +93,7 @@ async function checkRoutes(): Promise<void> {
   const routes = [...sources.join("\n").matchAll(/server\.(get|post)\(\s*"([^"]+)"/g)].map(
     ([, method = "", path = ""]) => `${method.toUpperCase()} ${path.replaceAll(/:(\w+)/g, "{$1}")}`,
   );
+  routes.push(...Object.keys(INTAKE_PATHS).map((path) => `POST ${path}`));
   const document = "docs/API.md";
   compare("route", document, firstCells(section(await read(document), "## Routes")), routes);
 }

@@ -150,13 +150,13 @@ describe("the operator says in one line why it does not start, and what to do", 
 
   it("a journal with a flipped bit, naming file and offset", async () => {
     await (await startOperator(good)).interrupt();
-    const path = join(dataDir, "journal.log");
+    const path = join(dataDir, "journal", "0000000000000001.log");
     const { readFile } = await import("node:fs/promises");
     const bytes = await readFile(path);
-    bytes[60]! ^= 1;
+    bytes[100]! ^= 1;
     await writeFile(path, bytes);
     expect(await refusal(good)).to.equal(
-      `JOURNAL_DAMAGED: ${path} is damaged at byte 16: restore the folder from a copy, or ask for help before touching it`,
+      `JOURNAL_DAMAGED: ${path} is damaged at byte 48: restore the folder from a copy, or ask for help before touching it`,
     );
   });
 });

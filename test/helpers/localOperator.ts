@@ -5,8 +5,10 @@ import { RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import { keySigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
 import type { Entry } from "@plasma-billing/protocol/entries.ts";
+import { decodeEntryBytes } from "@plasma-billing/protocol/entryBytes.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
+import { encodePayment } from "@plasma-billing/protocol/paymentBytes.ts";
 import { decodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { ChainSync } from "../../operator/chainSync.ts";
@@ -14,12 +16,13 @@ import { Challenger } from "../../operator/challenger/challenger.ts";
 import { factsOf } from "../../operator/challenger/facts.ts";
 import { ChallengerRecords } from "../../operator/challenger/records.ts";
 import { systemClock } from "../../operator/clock.ts";
-import { Journal } from "../../operator/journal/journal.ts";
-import { Sequencer, type SubmitResult } from "../../operator/sequencer.ts";
+import { JournalReader } from "../../operator/journal/reader.ts";
+import { Reads } from "../../operator/reads.ts";
+import type { Sequencer, SubmitResult } from "../../operator/sequencer.ts";
 import { Committer } from "../../operator/settlement/committer.ts";
 import { SettlementRecords } from "../../operator/settlement/records.ts";
-import { verifyPayment } from "../../operator/verify.ts";
-import { Views } from "../../operator/views.ts";
+import { Store } from "../../operator/store.ts";
+import { verifyPayment } from "../../operator/verification/recover.ts";
 import { type Chain, devKey, type SignedPayment } from "./chain.ts";
 
 export interface LocalOptions {
@@ -42,18 +45,21 @@ export class LocalOperator {
   readonly committer: Committer;
   readonly records: SettlementRecords;
   readonly challenger: Challenger | null;
-  /** Every entry on the disk, replayed ones too. */
-  readonly entries: Entry[];
+  readonly store: Store;
+  readonly reads: Reads;
+  private readonly dataDir: string;
 
-  private constructor(parts: Omit<LocalOperator, "turn" | "pay" | "stop">) {
+  private constructor(dataDir: string, parts: Omit<LocalOperator, "turn" | "pay" | "stop" | "entries" | "sequencer">) {
+    this.dataDir = dataDir;
+    this.store = parts.store;
+    this.reads = parts.reads;
+    this.sequencer = parts.store.sequencer;
     this.ledger = parts.ledger;
-    this.sequencer = parts.sequencer;
     this.follower = parts.follower;
     this.chainSync = parts.chainSync;
     this.committer = parts.committer;
     this.records = parts.records;
     this.challenger = parts.challenger;
-    this.entries = parts.entries;
   }
 
   static async open(chain: Chain, dataDir: string, options: LocalOptions = {}): Promise<LocalOperator> {
@@ -66,16 +72,13 @@ export class LocalOperator {
     const rootChain = new RootChainReader(rpc, address);
     const { chainId } = chain;
     const ledger = new Ledger({ chainId, verifyingContract: address });
-    const entries: Entry[] = [];
-    const views: Views = new Views(ledger, () => chainSync.pendingDeposits);
-    const onDurable = (entry: Entry): void => {
-      entries.push(entry);
-      views.apply(entry);
+    const onFailure = (error: Error): never => {
+      throw error;
     };
-    const sequencer = await Sequencer.open(
-      { ledger, clock: systemClock, log, onDurable },
-      async (replay) => (await Journal.open(dataDir, replay)).journal,
-    );
+    const store = await Store.open({ dataDir, ledger, clock: systemClock, log, onFailure });
+    const { sequencer, index } = store;
+    const durable = (): Sequencer["durable"] => sequencer.durable;
+    const reads: Reads = new Reads({ ledger, index, durable, pendingDeposits: () => chainSync.pendingDeposits });
     const records = new SettlementRecords(join(dataDir, "settlement.db"));
     const chainSync = new ChainSync({
       ledger,
@@ -86,20 +89,32 @@ export class LocalOperator {
     });
     const conflict = (): ChainSync["conflict"] => chainSync.conflict;
     const { maxFeeGwei = 200 } = options;
-    const committer = new Committer({ ledger, rpc, rootChain, chainId, signer, records, maxFeeGwei, log, conflict });
+    const settling = { ledger, durable, rpc, rootChain, chainId, signer, records };
+    const committer = new Committer({ ...settling, maxFeeGwei, log, conflict });
     const from = ledger.lastFollowed ?? { number: chain.deploymentBlock - 1, hash: null };
     const follower = new Follower(rpc, address, options.finality ?? 3, from);
     let challenger: Challenger | null = null;
     if (options.challengerKey !== undefined) {
       challenger = new Challenger({
-        ...{ facts: factsOf(ledger, views), rpc, rootChain, chainId, maxFeeGwei, log },
+        ...{ facts: async (exits) => await factsOf(reads, exits), rpc, rootChain, chainId, maxFeeGwei, log },
         signer: keySigner(options.challengerKey as Hex),
         records: new ChallengerRecords(join(dataDir, "challenger.db")),
         fromBlock: chain.deploymentBlock,
         followedTo: from.number,
       });
     }
-    return new LocalOperator({ ledger, sequencer, follower, chainSync, committer, records, challenger, entries });
+    return new LocalOperator(dataDir, { ledger, store, reads, follower, chainSync, committer, records, challenger });
+  }
+
+  /** Every entry on the disk, replayed ones too. */
+  get entries(): Entry[] {
+    const reader = new JournalReader(this.dataDir);
+    try {
+      const { position } = this.sequencer.durable;
+      return reader.read(1, position, Infinity).map(({ body }) => decodeEntryBytes(body));
+    } finally {
+      reader.close();
+    }
   }
 
   /** One look at Ethereum, and one step of the committer and of the challenger. */
@@ -112,12 +127,14 @@ export class LocalOperator {
   }
 
   async pay({ json }: SignedPayment): Promise<SubmitResult> {
-    return await this.sequencer.submit(verifyPayment(this.ledger.separator, decodeTransaction(json)));
+    const payment = encodePayment(decodeTransaction(json));
+    const [result] = await this.sequencer.submit([verifyPayment(this.ledger.separator, payment)]);
+    return result as SubmitResult;
   }
 
   /** Lets go of the folder, as a process that ends does. */
   async stop(): Promise<void> {
-    await this.sequencer.close();
+    await this.store.close();
     this.records.close();
     this.challenger?.close();
   }

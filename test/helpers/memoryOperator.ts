@@ -1,11 +1,14 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TypedDataEncoder, Wallet, type BaseWallet } from "ethers";
 import { pino } from "pino";
 import type {
   CommitEntry,
-  Entry,
   ExitEntry,
   ExitingOutput,
   InFlightExitEntry,
+  JsonEntry,
 } from "@plasma-billing/protocol/entries.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
@@ -15,10 +18,10 @@ import { TYPES, type Address } from "@plasma-billing/protocol/typedData.ts";
 import type { PendingDeposit } from "../../operator/chainSync.ts";
 import type { OperatorPort } from "../../operator/http/ports.ts";
 import { createServer, type Server } from "../../operator/http/server.ts";
-import type { Journal } from "../../operator/journal/journal.ts";
-import { Sequencer, type SubmitResult } from "../../operator/sequencer.ts";
-import { verifyPayment } from "../../operator/verify.ts";
-import { Views } from "../../operator/views.ts";
+import { Reads } from "../../operator/reads.ts";
+import type { SubmitResult } from "../../operator/sequencer.ts";
+import { Store } from "../../operator/store.ts";
+import { VerificationPool } from "../../operator/verification/pool.ts";
 import { devKey, ETHER, ZERO_HASH } from "./chain.ts";
 import { exiting, inFlightEntry } from "./exitEntries.ts";
 
@@ -67,17 +70,18 @@ export function signPayment(
   return { hash, json, outputId: (index) => outputId(hash as Hex, index) };
 }
 
+/** Threads for all operators of this process: their contract is the same. */
+let pool: Promise<VerificationPool> | null = null;
+after(async () => await (await pool)?.close());
+
 /**
- * The operator without its disk and without Ethereum: the real ledger, sequencer, views, verification and HTTP server, on a
- * socket of this machine. Tests say what Ethereum shows.
+ * The operator without Ethereum: the real ledger, journal, index, verification and HTTP server, in a folder of its own, on
+ * a socket of this machine. Tests say what Ethereum shows.
  */
 export class MemoryOperator {
   readonly ledger = new Ledger({ chainId: CHAIN_ID, verifyingContract: CONTRACT as Address });
   /** Deposits that are not final. */
   pending: PendingDeposit[] = [];
-  readonly views = new Views(this.ledger, () => this.pending);
-  /** What is on the disk. */
-  readonly journaled: Entry[] = [];
   /** Lines of the log at level error. */
   readonly errors: string[] = [];
   unready: string[] = [];
@@ -86,33 +90,39 @@ export class MemoryOperator {
   answer: (() => Promise<SubmitResult>) | null = null;
   submitted = 0;
   server!: Server;
+  store!: Store;
+  reads!: Reads;
   url = "";
-  private sequencer!: Sequencer;
+  private dataDir = "";
   private nowMs = START_MS;
   private ethereumBlock = 100;
   private disk: Promise<void> = Promise.resolve();
 
   static async start({ adminToken = null }: { adminToken?: string | null } = {}): Promise<MemoryOperator> {
     const operator = new MemoryOperator();
+    const { ledger } = operator;
     const log = pino({ level: "error" }, { write: (line: string) => void operator.errors.push(line) });
     const clock = { now: () => (operator.nowMs += 1000), sleep: async (): Promise<void> => undefined };
-    const journal = { nextPosition: 1, append: () => operator.disk, close: () => operator.disk };
-    operator.sequencer = await Sequencer.open(
-      {
-        ...{ ledger: operator.ledger, clock, log },
-        onDurable: (entry) => {
-          operator.journaled.push(entry);
-          operator.views.apply(entry);
-        },
-      },
-      async () => journal as unknown as Journal,
-    );
+    const onFailure = (error: Error): void => void operator.errors.push(String(error.stack));
+    pool ??= VerificationPool.start({ separator: ledger.separator, threads: 1 });
+    const threads = await pool;
+    const dataDir = (operator.dataDir = await mkdtemp(join(tmpdir(), "plasma-http-")));
+    const store = (operator.store = await Store.open({ dataDir, ledger, clock, log, onFailure }));
+    operator.slowDisk();
+    const reads = (operator.reads = new Reads({
+      ...{ ledger, index: store.index },
+      durable: () => store.sequencer.durable,
+      pendingDeposits: () => operator.pending,
+    }));
     const port: OperatorPort = {
-      ...{ ledger: operator.ledger, views: operator.views, log, adminToken },
-      submit: async (transaction) => {
+      ...{ reads, log, adminToken },
+      submit: async (request) => {
         operator.submitted++;
-        if (operator.answer !== null) return await operator.answer();
-        return await operator.sequencer.submit(verifyPayment(operator.ledger.separator, transaction));
+        if (operator.answer !== null) return { kind: "judged", results: [await operator.answer()] };
+        const verified = await threads.verify(request);
+        if (verified === null) return { kind: "overloaded" };
+        if (verified.kind === "malformed") return verified;
+        return { kind: "judged", results: await store.sequencer.submit(verified.records) };
       },
       status: () => ({
         ...{ chainId: Number(CHAIN_ID), contract: CONTRACT, version: "0.0.0", operator: ETHER, openBlock: 1 },
@@ -128,7 +138,7 @@ export class MemoryOperator {
       }),
       unready: () => operator.unready,
       settlementState: () => operator.settlement,
-      commitNow: async () => await operator.sequencer.seal(),
+      commitNow: async () => await store.sequencer.seal(),
     };
     operator.server = createServer(port);
     operator.url = await operator.server.listen({ host: "127.0.0.1", port: 0 });
@@ -137,6 +147,18 @@ export class MemoryOperator {
 
   async stop(): Promise<void> {
     await this.server.close();
+    await this.store.close();
+    await rm(this.dataDir, { recursive: true });
+  }
+
+  /** Writes wait for what `holdDisk` says. */
+  private slowDisk(): void {
+    const { journal } = this.store.sequencer as unknown as { journal: { append: (group: unknown) => Promise<void> } };
+    const append = journal.append.bind(journal);
+    journal.append = async (group) => {
+      await this.disk;
+      await append(group);
+    };
   }
 
   /** Nothing reaches the disk until the function given back is called. */
@@ -149,12 +171,12 @@ export class MemoryOperator {
     };
   }
 
-  async record(...entries: Entry[]): Promise<void> {
-    await this.sequencer.record(entries);
+  async record(...entries: JsonEntry[]): Promise<void> {
+    await this.store.sequencer.record(entries);
   }
 
   async seal(): Promise<number | null> {
-    return await this.sequencer.seal();
+    return await this.store.sequencer.seal();
   }
 
   /** Credits a deposit; gives its output. */
@@ -223,8 +245,9 @@ export class MemoryOperator {
         amount: BigInt(amount),
       }),
     );
+    const payment = await this.reads.payment(hash as Hex);
     const inputs = json.inputs.map((id, i) => {
-      const { owner, token, amount } = this.ledger.output(id)!;
+      const { owner, token, amount } = payment?.spent[i] ?? this.ledger.output(id)!;
       return exiting(id, piggybacks[i] ?? null, { owner, token, amount });
     });
     await this.record(inFlightEntry(number, inputs, outputs, { transactionHash: hash as Hex, ...fields }));
@@ -232,9 +255,9 @@ export class MemoryOperator {
 
   /** Everything a refused request must leave as it is. */
   fingerprint(): string {
-    const { ledger, journaled, pending } = this;
+    const { ledger, pending } = this;
     return [
-      journaled.length,
+      ledger.position,
       ledger.stateHash(),
       ledger.openBlock.transactionCount,
       ledger.exits.size,

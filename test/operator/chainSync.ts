@@ -111,7 +111,8 @@ describe("the operator follows Ethereum by block hash", function () {
     // The exit comes back: what was spent stays spent.
     await startExit(5n);
     await operator.turn();
-    expect(stateOf(id)).to.equal("spent");
+    expect(operator.ledger.output(id)).to.equal(undefined);
+    expect(operator.reads.stateOf(id)).to.equal("spent");
     expect(operator.ledger.exits.get(1)?.current.state).to.equal("started");
   });
 

@@ -49,7 +49,7 @@ function knows(spent: Record<Hex, Hex> = {}, places: Record<Hex, Place | null> =
     },
     accepted: (hash) => accepted.has(hash),
     placeOf: (hash) => places[hash as Hex] ?? null,
-    proofOf: ({ blockNumber, transactionIndex }) => ({
+    proofOf: async ({ blockNumber, transactionIndex }) => ({
       header: { number: blockNumber, transactionsRoot: id(9), transactionCount: 8, timestamp: NOW },
       ...{ index: transactionIndex, siblings: [id(8)] },
     }),
@@ -167,12 +167,14 @@ describe("the challenger's planner", () => {
     });
   }
 
-  it("shows the oldest competitor it knows, and brings the bond for it only", () => {
+  it("shows the oldest competitor it knows, and brings the bond for it only", async () => {
     const spent = { [INPUT]: REAL, [OTHER_INPUT]: LATER };
     const [duty] = plan([inFlight()], knows(spent, { [LATER]: at(5, 1) }), TERMS, NOW);
     expect(duty!.value).to.equal(TERMS.challengeBond);
     // The second input's spend, with its header, and not the first one's, which no block has.
-    expect(duty!.data()).to.contain(OTHER_INPUT.slice(2)).and.to.contain(id(9).slice(2));
+    expect(await duty!.data())
+      .to.contain(OTHER_INPUT.slice(2))
+      .and.to.contain(id(9).slice(2));
     expect(plan([standard], knows(spent), TERMS, NOW)[0]!.value).to.equal(0n);
   });
 

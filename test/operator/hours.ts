@@ -25,12 +25,11 @@ describe("hours", () => {
         if (now > end) controller.abort();
       },
     };
-    const payments = acceptedAt === null ? [] : [{ acceptedAt }];
     const seal = async (): Promise<number> => sealed.push(now);
-    const sequencer = { ledger: { openBlock: { number: 1 }, block: () => undefined }, seal };
+    const openBlock = { number: 1, firstAcceptedAt: acceptedAt };
+    const sequencer = { ledger: { openBlock, block: () => undefined }, seal };
     const options = {
       sequencer,
-      views: { blockPayments: () => payments },
       clock,
       intervalSeconds: 3600,
       log: pino({ level: "silent" }),

@@ -55,7 +55,8 @@ describe("HTTP API", () => {
         expect(again.status).to.equal(200);
         expect(again.body).to.deep.equal(first);
       }
-      expect(operator.journaled.filter((entry) => entry.type === "payment")).to.have.length(1);
+      expect(operator.ledger.block(1)?.transactionCount).to.equal(1);
+      expect(operator.ledger.openBlock.transactionCount).to.equal(0);
     });
 
     it("takes hex of either case and names it in lower case", async () => {

@@ -129,7 +129,7 @@ describe("the operator follows in-flight exits", function () {
     expect(shown()).to.include({ state: "finalized", canonical: true });
     expect(shown().inputs[0]).to.include({ piggyback: null, finalized: true });
     expect(shown().outputs[0]).to.include({ piggyback: "paid", finalized: true });
-    expect([input, output].map(stateOf)).to.deep.equal(["spent", "withdrawn"]);
+    expect([input, output].map((id) => operator.reads.stateOf(id as OutputId))).to.deep.equal(["spent", "withdrawn"]);
     await restart();
     await reorg(1);
     await operator.turn();

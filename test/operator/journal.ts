@@ -6,9 +6,16 @@ import { join } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
 import { StartupError } from "../../operator/errors.ts";
+import { GroupBuffer, SEGMENT_HEADER_BYTES } from "../../operator/journal/groups.ts";
 import { Journal } from "../../operator/journal/journal.ts";
 
-const FILE_HEADER_BYTES = 16;
+const FILE_HEADER_BYTES = SEGMENT_HEADER_BYTES;
+
+function groupOf(firstPosition: number, lines: readonly string[]): GroupBuffer {
+  const group = new GroupBuffer(firstPosition);
+  for (const line of lines) group.append(Buffer.from(line));
+  return group;
+}
 
 describe("the journal", () => {
   let dataDir: string;
@@ -16,27 +23,29 @@ describe("the journal", () => {
   let watermark: string;
   beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), "plasma-journal-"));
-    path = join(dataDir, "journal.log");
-    watermark = join(dataDir, "journal.durable");
+    path = join(dataDir, "journal", "0000000000000001.log");
+    watermark = join(dataDir, "journal", "durable");
   });
   afterEach(async () => await rm(dataDir, { recursive: true, force: true }));
 
   /** Opens, reads everything and closes. */
   const read = async (): Promise<{ lines: string[]; torn: { offset: number; bytes: number } | null; next: number }> => {
     const lines: string[] = [];
-    const { journal, torn } = await Journal.open(dataDir, (group) => {
-      expect(group.firstPosition).to.equal(lines.length + 1);
-      lines.push(...group.lines);
+    const { journal, torn } = await Journal.open(dataDir, {
+      replay: ({ firstPosition, entries }) => {
+        expect(firstPosition).to.equal(lines.length + 1);
+        lines.push(...entries.map((entry) => Buffer.from(entry).toString()));
+      },
     });
     const next = journal.nextPosition;
     await journal.close();
-    return { lines, torn, next };
+    return { lines, torn: torn === null ? null : { offset: torn.offset, bytes: torn.bytes }, next };
   };
   const write = async (...groups: string[][]): Promise<number[]> => {
-    const { journal } = await Journal.open(dataDir, () => undefined);
+    const { journal } = await Journal.open(dataDir, { replay: () => undefined });
     const ends: number[] = [];
     for (const group of groups) {
-      await journal.append(group);
+      await journal.append(groupOf(journal.nextPosition, group));
       ends.push((await stat(path)).size);
     }
     await journal.close();
@@ -52,14 +61,15 @@ describe("the journal", () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(
-          fc.array(fc.array(fc.string({ unit: "grapheme" }), { minLength: 1, maxLength: 5 }), { maxLength: 4 }),
+          fc.array(fc.array(fc.string({ unit: "grapheme", minLength: 1 }), { minLength: 1, maxLength: 5 }), {
+            maxLength: 4,
+          }),
           {
             maxLength: 4,
           },
         ),
         async (openings) => {
-          await rm(path, { force: true });
-          await rm(watermark, { force: true });
+          await rm(join(dataDir, "journal"), { recursive: true, force: true });
           const lined = openings.map((groups) => groups.map((group) => group.map((line) => JSON.stringify(line))));
           for (const groups of lined) await write(...groups);
           const { lines, torn, next } = await read();
@@ -133,7 +143,7 @@ describe("the journal", () => {
     const SECTOR = 512;
     const line = JSON.stringify({ filler: "x".repeat(600) });
     // The header of the last group reaches over the end of a sector.
-    const padding = "y".repeat(2 * SECTOR - FILE_HEADER_BYTES - 24 - 10);
+    const padding = "y".repeat(2 * SECTOR - FILE_HEADER_BYTES - 24 - 8 - 10);
     const [kept, end] = await write([padding], [line, line]);
     expect(kept).to.equal(2 * SECTOR - 10);
     const bytes = await readFile(path);
@@ -189,10 +199,12 @@ describe("the journal", () => {
       done.push((await this.stat()).ino === ino ? "sync" : "known");
     };
     try {
-      const { journal } = await Journal.open(dataDir, (group) => void done.push(...group.lines));
+      const { journal } = await Journal.open(dataDir, {
+        replay: ({ entries }) => void done.push(...entries.map((entry) => Buffer.from(entry).toString())),
+      });
       expect(done).to.deep.equal(["a", "b", "sync", "known"]);
       // And a crash right now leaves the knowledge behind.
-      expect(Number((await readFile(watermark)).readBigUInt64LE())).to.equal((await stat(path)).size);
+      expect(Number((await readFile(watermark)).readBigUInt64LE(8))).to.equal((await stat(path)).size);
       await journal.close();
     } finally {
       prototype.datasync = datasync;
@@ -200,7 +212,7 @@ describe("the journal", () => {
   });
 
   it("files it cannot open are one line that says what to do", async () => {
-    await mkdir(path);
+    await mkdir(watermark, { recursive: true });
     const error = await refusal();
     expect(error.code).to.equal("DATA_DIR_UNUSABLE");
     expect(error.message).to.equal(
@@ -208,12 +220,13 @@ describe("the journal", () => {
     );
   });
 
-  it("takes no line that could not be read again", async () => {
-    const { journal } = await Journal.open(dataDir, () => undefined);
-    for (const lines of [[], ["a\nb"], ["a\0"]]) {
-      expect(await journal.append(lines).catch((caught: unknown) => caught)).to.be.instanceOf(RangeError);
+  it("takes no group and no entry of nothing, and none that is not the next", async () => {
+    const { journal } = await Journal.open(dataDir, { replay: () => undefined });
+    expect(() => new GroupBuffer(1).append(new Uint8Array())).to.throw(RangeError);
+    for (const group of [new GroupBuffer(1), groupOf(2, ["a"])]) {
+      expect(await journal.append(group).catch((caught: unknown) => caught)).to.be.instanceOf(RangeError);
     }
-    await journal.append(["a"]);
+    await journal.append(groupOf(1, ["a"]));
     await journal.close();
     expect((await read()).lines).to.deep.equal(["a"]);
   });
@@ -251,19 +264,19 @@ describe("the journal", () => {
     await write(["a"]);
     const bytes = await readFile(path);
     const { crc32 } = await import("node:zlib");
-    bytes.writeUInt32LE(2, 8);
-    bytes.writeUInt32LE(crc32(bytes.subarray(0, 12)), 12);
+    bytes.writeUInt32LE(3, 8);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, FILE_HEADER_BYTES - 4)), FILE_HEADER_BYTES - 4);
     await writeFile(path, bytes);
     const error = await refusal();
     expect(error.code).to.equal("JOURNAL_VERSION");
     expect(error.message).to.contain("run the operator that wrote it");
-    await writeFile(path, "a text of somebody's, long enough\n");
+    await writeFile(path, "a text of somebody's, long enough\n".repeat(3));
     expect((await refusal()).code).to.equal("JOURNAL_DAMAGED");
   });
 
   it("a write that fails leaves nothing behind, and can be tried again", async () => {
-    const { journal } = await Journal.open(dataDir, () => undefined);
-    await journal.append(["a"]);
+    const { journal } = await Journal.open(dataDir, { replay: () => undefined });
+    await journal.append(groupOf(1, ["a"]));
     const { size } = await stat(path);
     const file = (journal as unknown as { file: { write: unknown; datasync: () => Promise<void> } }).file;
     const { write: real } = file;
@@ -274,11 +287,12 @@ describe("the journal", () => {
       bytesLeft -= part;
       return await (real as (...args: unknown[]) => Promise<unknown>).call(file, buffer, offset, part, position);
     };
-    const error = await journal.append(["b", "c"]).catch((caught: unknown) => caught);
+    const again = groupOf(2, ["b", "c"]);
+    const error = await journal.append(again).catch((caught: unknown) => caught);
     expect((error as { code: string }).code).to.equal("ENOSPC");
     expect((await stat(path)).size).to.equal(size);
     file.write = real;
-    await journal.append(["b", "c"]);
+    await journal.append(again);
     await journal.close();
     expect((await read()).lines).to.deep.equal(["a", "b", "c"]);
   });
@@ -287,12 +301,16 @@ describe("the journal", () => {
     this.timeout(60_000);
     const script = `
       import { Journal } from ${JSON.stringify(new URL("../../operator/journal/journal.ts", import.meta.url).href)};
-      const { journal } = await Journal.open(${JSON.stringify(dataDir)}, () => undefined);
+      import { GroupBuffer } from ${JSON.stringify(new URL("../../operator/journal/groups.ts", import.meta.url).href)};
+      const { journal } = await Journal.open(${JSON.stringify(dataDir)}, { replay: () => undefined, segmentBytesMax: 20_000 });
       for (;;) {
         const first = journal.nextPosition;
-        const lines = Array.from({ length: 1 + (first % 7) }, (_, i) => JSON.stringify({ position: first + i, filler: "x".repeat(300) }));
-        await journal.append(lines);
-        process.stdout.write((first + lines.length - 1) + "\\n");
+        const group = new GroupBuffer(first);
+        for (let i = 0; i < 1 + (first % 7); i++) {
+          group.append(Buffer.from(JSON.stringify({ position: first + i, filler: "x".repeat(300) })));
+        }
+        await journal.append(group);
+        process.stdout.write((journal.nextPosition - 1) + "\\n");
       }`;
     let known = 0;
     for (let round = 0; round < 8; round++) {
@@ -314,9 +332,20 @@ describe("the journal", () => {
   });
 
   it("an empty file, as a crash at the very start leaves it, is begun anew", async () => {
+    await mkdir(join(dataDir, "journal"));
     await writeFile(path, "");
     expect((await read()).lines).to.deep.equal([]);
+    await rm(watermark);
     await truncate(path, 5);
     expect((await read()).lines).to.deep.equal([]);
+  });
+
+  it("a journal of version 1 is not touched", async () => {
+    await writeFile(join(dataDir, "journal.log"), "PLASMAJ\n and more");
+    const error = await refusal();
+    expect([error.code, error.message]).to.deep.equal([
+      "JOURNAL_VERSION",
+      `${join(dataDir, "journal.log")} has version 1, this operator knows 2: run the operator that wrote it`,
+    ]);
   });
 });

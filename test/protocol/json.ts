@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { Entry } from "@plasma-billing/protocol/entries.ts";
+import type { JsonEntry } from "@plasma-billing/protocol/entries.ts";
 import { decodeEntry, encodeEntry } from "@plasma-billing/protocol/entryJson.ts";
 import { InvariantError, ProtocolError } from "@plasma-billing/protocol/errors.ts";
 import { decodeTransaction, encodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
@@ -115,19 +115,13 @@ describe("protocol: JSON of journal entries", () => {
     ),
     finalized: fc.boolean(),
   });
-  const entry: fc.Arbitrary<Entry> = fc.oneof(
+  const entry: fc.Arbitrary<JsonEntry> = fc.oneof(
     fc.record({
       type: fc.constant("genesis" as const),
       version: fc.constant(1 as const),
       chainId: uint256,
       contract: address,
       createdAt: number,
-    }),
-    fc.record({
-      type: fc.constant("payment" as const),
-      transaction: anyTransaction,
-      hash: bytes32,
-      acceptedAt: number,
     }),
     fc.record({
       type: fc.constant("deposit" as const),

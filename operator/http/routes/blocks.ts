@@ -1,22 +1,23 @@
 import { once } from "node:events";
-import type { Payment } from "../../views.ts";
+import type { ServerResponse } from "node:http";
 import type { OperatorPort } from "../ports.ts";
 import { Problem } from "../problems.ts";
 import { BlockParams, NoQuery, PageQuery, pageShape, readPage } from "../schemas.ts";
 import type { Server } from "../server.ts";
-import { blockShape, transactionShape } from "../shapes.ts";
-import { showPayment } from "./transactions.ts";
+import { blockShape } from "../shapes.ts";
+import { showPayments } from "./transactions.ts";
 
-const NDJSON = "application/x-ndjson";
-/** Lines handed to the socket before it is asked whether it keeps up. */
-const LINES_PER_WRITE = 256;
+const FEEDS = [
+  { type: "application/x-ndjson", name: "ndjson" },
+  { type: "application/octet-stream", name: "binary" },
+] as const;
 
 export function blockRoutes(server: Server, operator: OperatorPort): void {
-  const { views } = operator;
+  const { reads } = operator;
 
   server.get("/v1/blocks", { schema: { querystring: PageQuery } }, (request) => {
     const { limit, from } = readPage(request.query);
-    const newest = views.openBlock.number;
+    const newest = reads.openBlock.number;
     const items = [];
     let number = Math.min(from?.[0] ?? newest, newest);
     for (; number > 0 && items.length < limit; number--) items.push(blockShape(operator, number));
@@ -33,25 +34,22 @@ export function blockRoutes(server: Server, operator: OperatorPort): void {
     { schema: { params: BlockParams, querystring: PageQuery } },
     async (request, reply) => {
       const number = numberOf(request.params.number);
-      const payments = views.blockPayments(number) ?? notFound(number);
-      if (request.headers.accept?.includes(NDJSON) === true) {
+      const entries = reads.entriesOf(number) ?? notFound(number);
+      const format = FEEDS.find(({ type }) => request.headers.accept?.includes(type) === true);
+      if (format !== undefined) {
         reply.hijack();
-        reply.raw.writeHead(200, { "content-type": NDJSON });
+        reply.raw.writeHead(200, { "content-type": format.type });
         if (request.method === "HEAD") reply.raw.end();
-        else await streamBlock(reply.raw, payments);
+        else await streamBlock(operator, reply.raw, format.name, entries);
         return;
       }
       const { limit, from } = readPage(request.query);
-      const page = views.blockPage(payments, limit, from?.[0] ?? null);
-      return pageShape(
-        page.items.map((payment) => showPayment(operator, payment)),
-        page.next === null ? null : [page.next],
-      );
+      return await showPayments(operator, { blockNumber: number }, limit, from?.[0] ?? null);
     },
   );
 
   function numberOf(text: string): number {
-    return text === "open" ? views.openBlock.number : Number(text);
+    return text === "open" ? reads.openBlock.number : Number(text);
   }
 }
 
@@ -59,17 +57,24 @@ function notFound(number: number): never {
   throw new Problem("NOT_FOUND", `there is no block ${number}`, { number });
 }
 
-/** The whole block in order, one payment a line, as fast as the reader takes it. */
-async function streamBlock(response: NodeJS.WritableStream & { destroyed?: boolean }, payments: readonly Payment[]) {
-  const { length } = payments;
+/** The whole block in order, as fast as the reader takes it; never more than one piece of it in memory. */
+async function streamBlock(
+  { reads, log }: OperatorPort,
+  response: ServerResponse,
+  format: "ndjson" | "binary",
+  { from, to }: { from: number; to: number },
+): Promise<void> {
   const closed = once(response, "close");
-  for (let start = 0; start < length && response.destroyed !== true; start += LINES_PER_WRITE) {
-    const lines = payments.slice(start, Math.min(start + LINES_PER_WRITE, length)).map(blockLine);
-    if (!response.write(lines.join(""))) await Promise.race([once(response, "drain"), closed]);
+  try {
+    for (let next: number | null = from; next !== null && next <= to && !response.destroyed;) {
+      const piece: { bytes: Uint8Array; next: number | null } = await reads.index.feed(format, next, to);
+      if (!response.write(piece.bytes)) await Promise.race([once(response, "drain"), closed]);
+      next = piece.next;
+    }
+    response.end();
+  } catch (error) {
+    // What was sent is a beginning only: the reader must see that it is not all.
+    log.error({ err: error, from, to }, "a block could not be sent to its end");
+    response.destroy();
   }
-  response.end();
-}
-
-function blockLine({ blockNumber, transactionIndex, hash, transaction }: Payment): string {
-  return `${JSON.stringify({ blockNumber, transactionIndex, hash, transaction: transactionShape(transaction) })}\n`;
 }

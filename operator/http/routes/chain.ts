@@ -5,18 +5,18 @@ import { depositShape, exitShape } from "../shapes.ts";
 
 /** What Ethereum and the operator itself are doing. */
 export function chainRoutes(server: Server, operator: OperatorPort): void {
-  const { views } = operator;
+  const { reads } = operator;
 
-  server.get("/v1/deposits", { schema: { querystring: PageQuery } }, (request) => {
+  server.get("/v1/deposits", { schema: { querystring: PageQuery } }, async (request) => {
     const { limit, from } = readPage(request.query);
-    const { items, next } = views.deposits(limit, from?.[0] ?? null);
+    const { items, next } = await reads.deposits(limit, from?.[0] ?? null);
     return pageShape(items.map(depositShape), next === null ? null : [next]);
   });
 
   server.get("/v1/exits", { schema: { querystring: PageQuery } }, (request) => {
     const { limit, from } = readPage(request.query, 2);
     const [number, index] = from ?? [];
-    const { items, next } = views.exits(limit, number === undefined || index === undefined ? null : { number, index });
+    const { items, next } = reads.exits(limit, number === undefined || index === undefined ? null : { number, index });
     return pageShape(items.map(exitShape), next === null ? null : [next.number, next.index]);
   });
 

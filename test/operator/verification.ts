@@ -1,14 +1,20 @@
 import { expect } from "chai";
 import { Signature, Wallet, toBeHex } from "ethers";
 import fc from "fast-check";
-import { fromHex, type Hex } from "@plasma-billing/protocol/hex.ts";
+import { fromHex, toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import { domainSeparator } from "@plasma-billing/protocol/typedData.ts";
 import { transactionHash } from "@plasma-billing/protocol/transaction.ts";
-import { recover, verifyPayment } from "../../operator/verify.ts";
+import { encodePayment } from "@plasma-billing/protocol/paymentBytes.ts";
+import { verifiedPaymentBytes } from "@plasma-billing/protocol/verifiedPayment.ts";
+import { recover as recoverBytes, verifyPayment } from "../../operator/verification/recover.ts";
 import { DOMAIN, anyTransaction, bytes32 } from "../helpers/protocol.ts";
 
 const CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const separator = domainSeparator(DOMAIN);
+function recover(digest: Uint8Array, signature: Uint8Array): Hex | null {
+  const address = recoverBytes(digest, signature);
+  return address === null ? null : toHex(address);
+}
 const key = fc.bigInt({ min: 1n, max: CURVE_ORDER - 1n }).map((number) => toBeHex(number, 32));
 
 describe("verification of signatures, by the contract's rules", () => {
@@ -58,13 +64,12 @@ describe("verification of signatures, by the contract's rules", () => {
       fc.property(anyTransaction, key, (transaction, privateKey) => {
         const wallet = new Wallet(privateKey);
         const hash = transactionHash(separator, transaction);
-        const signed = wallet.signingKey.sign(hash).serialized as Hex;
-        const payment = verifyPayment(separator, {
-          ...transaction,
-          signatures: [signed, `0x${"00".repeat(65)}`, signed],
-        });
-        expect(payment.hash).to.equal(hash);
-        expect(payment.signers).to.deep.equal([wallet.address.toLowerCase(), null, wallet.address.toLowerCase()]);
+        const { serialized } = wallet.signingKey.sign(hash);
+        const signatures = [serialized, `0x${"00".repeat(65)}`, serialized] as Hex[];
+        const payment = { ...transaction, signatures };
+        const signer = wallet.address.toLowerCase() as Hex;
+        const expected = verifiedPaymentBytes(payment, fromHex(hash), [signer, null, signer]);
+        expect(toHex(verifyPayment(separator, encodePayment(payment)))).to.equal(toHex(expected));
       }),
     );
   });

@@ -1,0 +1,54 @@
+import type { JsonEntry } from "./entries.ts";
+import { decodeEntry, encodeEntry } from "./entryJson.ts";
+import { InvariantError } from "./errors.ts";
+import type { AnyExitEntry } from "./exitBook.ts";
+import type { Hex } from "./hex.ts";
+import type { LedgerBlock } from "./ledger.ts";
+import type { Totals } from "./liveOutputs.ts";
+import type { Address, Domain } from "./typedData.ts";
+
+export const HEAD_VERSION = 1;
+
+/** All of a ledger's state but its outputs. */
+export interface LedgerHead extends Domain {
+  position: number;
+  openedAt: number | null;
+  firstAcceptedAt: number | null;
+  firstEntry: number;
+  followed: { number: number; hash: Hex } | null;
+  blocks: LedgerBlock[];
+  depositCount: bigint;
+  /** In the order of the tokens' numbers. */
+  totals: [Address, Totals][];
+  /** What is final of an exit before what is current. */
+  exits: AnyExitEntry[];
+  tree: { count: number; peaks: Hex[] };
+  outputCount: number;
+  stateHash: Hex;
+}
+
+/** JSON; large integers are strings with an n behind them. */
+export function writeHead({ exits, ...rest }: LedgerHead): string {
+  const plain = { version: HEAD_VERSION, ...rest, exits: exits.map(encodeEntry) };
+  return JSON.stringify(plain, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+}
+
+/** @throws InvariantError when the text is of another version, or not JSON; its checksum was checked by whoever read it */
+export function readHead(text: string): LedgerHead {
+  let head: { version: number; exits: string[] };
+  try {
+    head = JSON.parse(text, (_, value: unknown) =>
+      typeof value === "string" && /^[0-9]+n$/.test(value) ? BigInt(value.slice(0, -1)) : value,
+    ) as typeof head;
+  } catch (error) {
+    throw new InvariantError("the head of a snapshot is not JSON", { text: text.slice(0, 100), error });
+  }
+  const { version, exits, ...rest } = head;
+  if (version !== HEAD_VERSION) throw new InvariantError("the head of a snapshot has another version", { version });
+  return { ...(rest as unknown as LedgerHead), exits: exits.map((line) => decodeExit(decodeEntry(line))) };
+}
+
+function decodeExit(entry: JsonEntry): AnyExitEntry {
+  if (entry.type === "exit" || entry.type === "inFlightExit") return entry;
+  throw new InvariantError("the head of a snapshot has something else as exit", { type: entry.type });
+}
