@@ -1,4 +1,4 @@
-// `node test/adversary/deep.ts [--seed N] [--minutes M] [--histories N] [--replay EVERY] [--without RULE]`: histories
+// `npm run test:deep -- [--seed N] [--minutes M] [--histories N] [--replay EVERY] [--without RULE]`: histories
 // one after another from a seed on, endless by default, one in EVERY (50) on the contract too. Ends with the shortest
 // story of the first one that breaks an invariant, or that the contract plays otherwise. With a rule switched off that
 // is what is looked for: the seed it prints can be kept in `rules.ts`.
@@ -11,8 +11,9 @@ import { Stage } from "./stage.ts";
 
 const FIGURES_EVERY_MS = 10_000;
 
-async function main(): Promise<number> {
+export async function adversaryDeep(args: string[]): Promise<number> {
   const { values } = parseArgs({
+    args,
     options: {
       seed: { type: "string", default: "1" },
       minutes: { type: "string", default: "Infinity" },
@@ -66,6 +67,3 @@ async function main(): Promise<number> {
   figures();
   return without === undefined ? 0 : 1;
 }
-
-// Mocha loads every file under test/; only as a script of its own does it run.
-if (import.meta.main) process.exitCode = await main();

@@ -9,6 +9,7 @@ const READY_TIMEOUT_MS = 60_000;
 /** A real operator process with its answers over HTTP. */
 export interface OperatorProcess {
   readonly url: string;
+  readonly pid: number;
   /** Everything the process wrote, standard output and error. */
   output(): string;
   /** Resolves with the exit code (null when a signal ended it). */
@@ -50,6 +51,7 @@ export function spawnOperator(settings: Record<string, string>, options: { uid?:
   };
   return {
     url,
+    pid: child.pid ?? 0,
     exited,
     output: () => output,
     kill: async () => {
