@@ -23,10 +23,11 @@ export const INTAKE_PATHS: Record<string, IntakeRequest["kind"]> = {
   "/v1/transactions": "single",
   "/v1/transactions/batch": "batch",
 };
-const FORMATS: Record<string, IntakeRequest["format"]> = {
-  "application/json": "json",
-  "application/octet-stream": "binary",
-};
+/** No object: it would have a `constructor`. */
+const FORMATS = new Map<string, IntakeRequest["format"]>([
+  ["application/json", "json"],
+  ["application/octet-stream", "binary"],
+]);
 /** Sixteen inputs and outputs with their signatures are 7 kB of JSON; this leaves room for white space. */
 const BYTES_MAX = {
   json: { single: 64 * 1024, batch: BATCH_PAYMENTS_MAX * 8 * 1024 },
@@ -78,20 +79,28 @@ async function receive(
   request: IncomingMessage,
   bytesMax: number,
   count: (bytes: number) => void,
-): Promise<Buffer<ArrayBuffer> | null> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+): Promise<Buffer | null> {
+  return await new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const end = (body: Buffer | null): void => {
+      request.off("data", take);
+      resolve(body);
+    };
+    const take = (chunk: Buffer): void => {
       bytes += chunk.length;
       count(chunk.length);
-      if (bytes > bytesMax) return null;
+      if (bytes > bytesMax) return end(null);
       chunks.push(chunk);
-    }
-    return Buffer.concat(chunks);
-  } finally {
-    count(-bytes);
-  }
+    };
+    request.on("data", take);
+    request.once("end", () => end(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    request.once("error", reject);
+    request.once("close", () => {
+      count(-bytes);
+      if (!request.complete) reject(new Error("the request ended before its body"));
+    });
+  });
 }
 
 function formatOf({ headers }: IncomingMessage): IntakeRequest["format"] | Problem {
@@ -100,7 +109,7 @@ function formatOf({ headers }: IncomingMessage): IntakeRequest["format"] | Probl
   // Without a body there is no type to be named; what is missing is then said of the body.
   const empty =
     type === undefined && headers["transfer-encoding"] === undefined && !(Number(headers["content-length"]) > 0);
-  const format = empty ? "json" : FORMATS[type ?? ""];
+  const format = empty ? "json" : FORMATS.get(type ?? "");
   if (format !== undefined && encoding === "identity") return format;
   const detail = "send application/json, or a payment's bytes as application/octet-stream, uncompressed";
   return new Problem("UNSUPPORTED_MEDIA_TYPE", detail);
@@ -134,10 +143,9 @@ function receiptOf({ hash, position }: SubmitResult & { kind: "accepted" }): str
 }
 
 function send(response: ServerResponse, status: number, json: string): void {
-  const body = Buffer.from(json);
-  response
-    .writeHead(status, { "content-type": "application/json; charset=utf-8", "content-length": body.length })
-    .end(body);
+  const headers = { "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(json) };
+  // As text it goes out with its head in one write.
+  response.writeHead(status, headers).end(json);
 }
 
 function sendProblem(response: ServerResponse, problem: Problem | ProtocolError): void {

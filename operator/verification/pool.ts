@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { IntakeRequest } from "./bodies.ts";
-import type { Job, Part } from "./worker.ts";
+import type { Done, Job } from "./worker.ts";
 
 export type { IntakeRequest } from "./bodies.ts";
 
@@ -30,9 +30,12 @@ export interface PoolOptions {
   threads?: number;
 }
 
+/** A part of a request's records, or what is wrong with the whole. */
+type Answer = { records: Uint8Array; count: number } | { detail: string; context: Record<string, unknown> };
+
 interface Pending {
   request: IntakeRequest;
-  parts: Part[];
+  parts: Answer[];
   missing: number;
   resolve: (verified: Verified) => void;
   reject: (error: Error) => void;
@@ -71,7 +74,7 @@ export class VerificationPool {
     this.threads = Array.from({ length: threads }, () => {
       const worker = new Worker(new URL("worker.ts", import.meta.url), { workerData: { separator } });
       const thread: Thread = { worker, jobs: [] };
-      worker.on("message", (parts: Part[]) => this.take(thread, parts));
+      worker.on("message", (done: Done) => this.take(thread, done));
       worker.on("error", (error) => this.end(error));
       worker.on("exit", (code) => {
         if (!this.closing) this.end(new InvariantError("a thread that verifies has ended", { code }));
@@ -129,39 +132,48 @@ export class VerificationPool {
       const large = this.queue.findIndex(({ request }) => isLarge(request));
       // As many for each thread, or one would idle while another works off all of them.
       const share = Math.ceil((large === -1 ? this.queue.length : large) / free.length);
-      const count = Math.min(GROUP_MAX, share);
-      this.give(
-        thread,
-        { requests: [] },
-        this.queue.splice(0, count).map((pending) => ({ pending, index: 0 })),
-      );
+      this.giveGroup(thread, this.queue.splice(0, Math.min(GROUP_MAX, share)));
     }
+  }
+
+  private giveGroup(thread: Thread, group: Pending[]): void {
+    const bodies = new Uint8Array(group.reduce((sum, { request }) => sum + request.body.length, 0));
+    let at = 0;
+    for (const { request } of group) {
+      bodies.set(request.body, at);
+      at += request.body.length;
+    }
+    const task = group.map((pending) => ({ pending, index: 0 }));
+    this.give(thread, { bodies, requests: group.map(headOf) }, task, [bodies.buffer]);
   }
 
   private split(pending: Pending): void {
     const of = Math.min(this.threads.length, SPLIT_MAX);
-    const shared = new Uint8Array(new SharedArrayBuffer(pending.request.body.length));
-    shared.set(pending.request.body);
-    pending.request = { ...pending.request, body: shared };
+    const { request } = pending;
+    const bodies = new Uint8Array(new SharedArrayBuffer(request.body.length));
+    bodies.set(request.body);
     pending.missing = of;
     for (const [share, thread] of this.threads.slice(0, of).entries()) {
-      this.give(thread, { requests: [], part: { share, of } }, [{ pending, index: share }]);
+      const job = { bodies, requests: [headOf(pending)], part: { share, of } };
+      this.give(thread, job, [{ pending, index: share }], []);
     }
   }
 
-  private give(thread: Thread, job: Job, task: Task): void {
-    job.requests = task.map(({ pending }) => pending.request);
-    thread.jobs.push(task);
-    thread.worker.postMessage(job);
+  private give({ worker, jobs }: Thread, job: Job, task: Task, transfer: ArrayBuffer[]): void {
+    jobs.push(task);
+    worker.postMessage(job, transfer);
   }
 
-  private take(thread: Thread, parts: Part[]): void {
+  private take(thread: Thread, { records, parts }: Done): void {
     const task = thread.jobs.shift();
     if (task?.length !== parts.length) {
       return this.end(new InvariantError("a thread answered what it was not asked", { parts: parts.length }));
     }
+    let at = 0;
     for (const [i, { pending, index }] of task.entries()) {
-      pending.parts[index] = parts[i] as Part;
+      const part = parts[i] as Done["parts"][0];
+      const answer = "bytes" in part ? { records: records.subarray(at, (at += part.bytes)), count: part.count } : part;
+      pending.parts[index] = answer;
       pending.missing--;
     }
     while (this.order[0]?.missing === 0) this.answer(this.order.shift() as Pending);
@@ -191,6 +203,10 @@ export class VerificationPool {
     for (const { reject } of this.order.splice(0)) reject(error);
     this.queue.length = 0;
   }
+}
+
+function headOf({ request: { format, kind, body } }: Pending): Job["requests"][0] {
+  return { format, kind, length: body.length };
 }
 
 function isLarge({ kind, body }: IntakeRequest): boolean {

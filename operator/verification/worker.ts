@@ -2,43 +2,63 @@ import { parentPort, workerData } from "node:worker_threads";
 import { ProtocolError } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { MALFORMED, VERDICT_AT } from "@plasma-billing/protocol/verifiedPayment.ts";
-import { decodeBody, type Decoded, type IntakeRequest, type Share } from "./bodies.ts";
+import { decodeBody, type IntakeRequest, type Share } from "./bodies.ts";
 import { verifyPayment } from "./recover.ts";
 
 /** Some requests to be worked off in their order; with a share, one batch of which this thread does a part. */
 export interface Job {
-  requests: IntakeRequest[];
+  /** The bodies behind each other: one buffer is handed over where a view would have its whole slab cloned. */
+  bodies: Uint8Array;
+  requests: (Pick<IntakeRequest, "format" | "kind"> & { length: number })[];
   part?: Share;
 }
-/** What a request came to: its records behind each other, or what is wrong with it as a whole. */
-export type Part = { records: Uint8Array; count: number } | { detail: string; context: Record<string, unknown> };
+
+/** What a request came to: how many records, in so many bytes, or what is wrong with it as a whole. */
+export type Part = { bytes: number; count: number } | { detail: string; context: Record<string, unknown> };
+
+/** What a job came to: the records of all its requests behind each other. */
+export interface Done {
+  records: Uint8Array<ArrayBuffer>;
+  parts: Part[];
+}
 
 const { separator } = workerData as { separator: Hex };
 
-parentPort?.on("message", ({ requests, part }: Job) => {
-  const parts = requests.map((request) => work(request, part));
-  const transfer = parts.flatMap((one) => ("records" in one ? [one.records.buffer as ArrayBuffer] : []));
-  parentPort?.postMessage(parts, transfer);
+parentPort?.on("message", ({ bodies, requests, part }: Job) => {
+  const records: Uint8Array[] = [];
+  let at = 0;
+  const parts = requests.map(({ format, kind, length }): Part => {
+    const body = bodies.subarray(at, (at += length));
+    return work({ format, kind, body }, part, records);
+  });
+  const done: Done = { records: joined(records), parts };
+  parentPort?.postMessage(done, [done.records.buffer]);
 });
 
-function work(request: IntakeRequest, part: Share | undefined): Part {
+function work(request: IntakeRequest, part: Share | undefined, records: Uint8Array[]): Part {
   try {
-    return verifyAll(decodeBody(request, part));
+    const decoded = decodeBody(request, part);
+    let bytes = 0;
+    for (const one of decoded) {
+      const record = one instanceof ProtocolError ? malformed(one) : verifyPayment(separator, one);
+      bytes += record.length;
+      records.push(record);
+    }
+    return { bytes, count: decoded.length };
   } catch (error) {
     if (error instanceof ProtocolError) return { detail: error.message, context: error.context };
     throw error;
   }
 }
 
-function verifyAll(decoded: readonly Decoded[]): Part {
-  const records = decoded.map((one) => (one instanceof ProtocolError ? malformed(one) : verifyPayment(separator, one)));
-  const joined = new Uint8Array(records.reduce((sum, { length }) => sum + length, 0));
+function joined(records: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(records.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const record of records) {
-    joined.set(record, at);
+    bytes.set(record, at);
     at += record.length;
   }
-  return { records: joined, count: records.length };
+  return bytes;
 }
 
 function malformed({ message: detail, context }: ProtocolError): Uint8Array {

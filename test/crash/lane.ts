@@ -11,8 +11,9 @@ import {
 import { encodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Random } from "../adversary/random.ts";
-import { devKey, ETHER } from "../helpers/chain.ts";
+import { devKey } from "../helpers/chain.ts";
 
+const TOKEN: Address = "0x0000000000000000000000000000000000000000";
 const OUTPUTS_MAX = 6;
 const FORMS = ["json", "binary", "jsonBatch", "binaryBatch"] as const;
 
@@ -93,7 +94,7 @@ export class Lane {
     const amounts = total === 1n || random.chance(0.5) ? [total] : [1n, total - 1n];
     const unsigned = {
       ...{ purpose: "transfer" as const, inputs: inputs.map(({ id }) => id), fileHash: ZERO_HASH },
-      outputs: amounts.map((amount) => ({ owner: this.address, token: ETHER, amount })),
+      outputs: amounts.map((amount) => ({ owner: this.address, token: TOKEN, amount })),
     };
     const hash = toHex(hashPayment(this.separator, encodePayment({ ...unsigned, signatures: [] })));
     const signature = this.signer.signingKey.sign(hash).serialized as Hex;

@@ -15,7 +15,7 @@ const signer = new Wallet(`0x${"07".repeat(32)}`);
 
 function payment(amount: number): SignedTransaction {
   const unsigned = {
-    ...{ purpose: "transfer" as const, inputs: [`0x${"0a".repeat(32)}`], fileHash: ZERO_HASH },
+    ...{ purpose: "transfer" as const, inputs: [ZERO_HASH], fileHash: ZERO_HASH },
     outputs: [{ owner: addressOf(1), token: addressOf(0), amount: BigInt(amount) }],
   };
   const hash = toHex(hashPayment(separator, encodePayment({ ...unsigned, signatures: [] })));
@@ -121,7 +121,7 @@ describe("the threads that verify", () => {
     const doomed = await VerificationPool.start({ separator, threads: 2 });
     const waiting = Array.from({ length: 20 }, () => doomed.verify(request(PAYMENTS, "json")));
     const { threads } = doomed as unknown as { threads: { worker: { terminate: () => Promise<number> } }[] };
-    const settled = Promise.allSettled(waiting);
+    const settled = Promise.allSettled(waiting.map(async (answer) => await answer));
     await threads[0]!.worker.terminate();
     const failure = await doomed.failed.catch((error: unknown) => String(error));
     expect(failure).to.contain("a thread that verifies has ended");
