@@ -212,7 +212,9 @@ export class Reads {
     const { exits, inFlightExits } = this.ledger;
     const rows: ExitRow[] = [];
     // Numbers are given one after another, but those a reorganisation took away may be missing.
-    const newest = from?.number ?? Math.max(0, ...lastKeys(exits), ...lastKeys(inFlightExits));
+    const last = Math.max(0, ...lastKeys(exits), ...lastKeys(inFlightExits));
+    // A cursor may name any number: counting down from it must not take longer than there are exits.
+    const newest = Math.min(from?.number ?? last, last);
     for (let number = newest; number > 0 && rows.length <= limit; number--) {
       const entry: AnyExitEntry | undefined = (exits.get(number) ?? inFlightExits.get(number))?.current;
       if (entry === undefined) continue;

@@ -128,7 +128,9 @@ function decodeField(name: string, field: Field, value: unknown): unknown {
         if (Number.isSafeInteger(value) && (value as number) >= 0) return value;
         break;
       case "bigint":
-        if (typeof value === "string" && /^(0|[1-9][0-9]{0,77})$/.test(value)) return BigInt(value);
+        if (typeof value === "string" && /^(0|[1-9][0-9]{0,77})$/.test(value) && BigInt(value) < 2n ** 256n) {
+          return BigInt(value);
+        }
         break;
       case "bytes32":
         if (isHexOfLength(value, 32)) return value;
@@ -145,5 +147,7 @@ function decodeField(name: string, field: Field, value: unknown): unknown {
 }
 
 function wrongField(name: string, value: unknown): InvariantError {
-  return new InvariantError("a field of an entry is wrong", { name, value: JSON.stringify(value)?.slice(0, 100) });
+  // To show an object could take more stack than there is.
+  const shown = typeof value === "object" && value !== null ? "an object" : JSON.stringify(value)?.slice(0, 100);
+  return new InvariantError("a field of an entry is wrong", { name, value: shown });
 }

@@ -48,10 +48,19 @@ export class InvariantError extends Error {
   constructor(message: string, context: Context = {}) {
     super(
       `${message} (${Object.entries(context)
-        .map(([key, value]) => `${key}: ${String(value)}`)
+        .map(([key, value]) => `${key}: ${shown(value)}`)
         .join(", ")})`,
     );
     this.name = "InvariantError";
     this.context = context;
+  }
+}
+
+/** What came from outside may have no text: an object with a `toString` of its own, a list nested ten thousand deep. */
+function shown(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return typeof value;
   }
 }

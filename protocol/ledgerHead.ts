@@ -35,7 +35,7 @@ export function writeHead({ exits, ...rest }: LedgerHead): string {
 
 /** @throws InvariantError when the text is of another version, or not JSON; its checksum was checked by whoever read it */
 export function readHead(text: string): LedgerHead {
-  let head: { version: number; exits: string[] };
+  let head: { version?: number; exits?: string[] } | null;
   try {
     head = JSON.parse(text, (_, value: unknown) =>
       typeof value === "string" && /^[0-9]+n$/.test(value) ? BigInt(value.slice(0, -1)) : value,
@@ -43,8 +43,11 @@ export function readHead(text: string): LedgerHead {
   } catch (error) {
     throw new InvariantError("the head of a snapshot is not JSON", { text: text.slice(0, 100), error });
   }
-  const { version, exits, ...rest } = head;
+  const { version, exits, ...rest } = head ?? {};
   if (version !== HEAD_VERSION) throw new InvariantError("the head of a snapshot has another version", { version });
+  if (!Array.isArray(exits) || exits.some((line) => typeof line !== "string")) {
+    throw new InvariantError("the head of a snapshot has no list of exits", { exits: typeof exits });
+  }
   return { ...(rest as unknown as LedgerHead), exits: exits.map((line) => decodeExit(decodeEntry(line))) };
 }
 

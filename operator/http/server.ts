@@ -105,7 +105,7 @@ function asProblem(error: unknown): Problem {
     return new Problem("UNSUPPORTED_MEDIA_TYPE", "send application/json");
   }
   if (validation !== undefined || (statusCode !== undefined && statusCode >= 400 && statusCode < 500)) {
-    return new Problem("MALFORMED", message ?? "malformed request");
+    return new Problem("MALFORMED", message?.slice(0, 3 * PARAMETER_CHARACTERS_MAX) ?? "malformed request");
   }
   return new Problem("INTERNAL", "something failed on our side: it is in the operator's log");
 }

@@ -165,7 +165,7 @@ function bodiesOf(payload: Buffer): Uint8Array[] | null {
 function payloadLength(bytes: Buffer, offset: number): number | null {
   if (offset + GROUP_HEADER_BYTES > bytes.length) return null;
   const length = bytes.readUInt32LE(offset);
-  if (length > GROUP_BYTES_MAX) return null;
+  if (length === 0 || length > GROUP_BYTES_MAX) return null;
   const header = bytes.subarray(offset, offset + GROUP_HEADER_BYTES);
   return crc32(header.subarray(0, HEADER_CRC_AT)) === header.readUInt32LE(HEADER_CRC_AT) ? length : null;
 }
@@ -178,12 +178,13 @@ function payloadLength(bytes: Buffer, offset: number): number | null {
  */
 export function isTorn(tail: Buffer, offset: number, position: number): boolean {
   if (tail.length > GROUP_HEADER_BYTES + GROUP_BYTES_MAX) return false;
-  for (let at = 1; at + GROUP_HEADER_BYTES <= tail.length; at++) {
+  const length = payloadLength(tail, 0);
+  // Not in the payload a sound header tells of: entries hold what payers chose, also what looks like a group.
+  for (let at = 1; length === null && at + GROUP_HEADER_BYTES <= tail.length; at++) {
     if (decodeGroup(tail, at) !== null) return false;
   }
   if (tail.length <= GROUP_HEADER_BYTES) return true;
   const payload = tail.subarray(GROUP_HEADER_BYTES);
-  const length = payloadLength(tail, 0);
   // All there and wrong: written, then changed. More than all: the next group was begun, so this one was on the disk.
   if (length !== null) return payload.length < length || (payload.length === length && lacksSector(tail, offset));
   // The header is wrong. If one of its checksums fits the rest of the file, all of the group was written.

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { FOLDER, listSegments, positionsPath, readRange, segmentPath } from "./files.ts";
-import { ENTRY_HEADER_BYTES, GROUP_BYTES_MAX, GROUP_HEADER_BYTES } from "./groups.ts";
+import { ENTRY_HEADER_BYTES, GROUP_BYTES_MAX, GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./groups.ts";
 import { scanOffsets } from "./read.ts";
 
 /** Segments kept open; long reads go through them in order. */
@@ -146,6 +146,7 @@ export class JournalReader {
     }
     const head = Buffer.allocUnsafe(ENTRY_HEADER_BYTES);
     const [offset, next] = offsets as [number, number | undefined];
+    if (offset < SEGMENT_HEADER_BYTES + GROUP_HEADER_BYTES) return false;
     if (readSync(descriptor, head, 0, ENTRY_HEADER_BYTES, offset) < ENTRY_HEADER_BYTES) return false;
     const end = offset + ENTRY_HEADER_BYTES + head.readUInt32LE(0);
     return next === undefined || end === next || end + GROUP_HEADER_BYTES === next;

@@ -61,7 +61,7 @@ export class SnapshotWriter {
     await writeAll(this.file, bytes, this.end + header.length);
     this.end += header.length + bytes.length;
     this.sections++;
-    this.checksum = crc32(header, this.checksum);
+    this.checksum = addToChecksum(this.checksum, header);
   }
 
   async finish(): Promise<void> {
@@ -136,6 +136,11 @@ function encodeSectionHeader(kind: number, length: number, checksum: number): Bu
   return header;
 }
 
+/** Without the header's own checksum: a CRC over what ends in its CRC is the same whatever it is over. */
+function addToChecksum(checksum: number, header: Buffer): number {
+  return crc32(header.subarray(0, SECTION_HEADER_BYTES - 4), checksum);
+}
+
 function checkHeader(path: string, position: number): void {
   const descriptor = openSync(path, "r");
   try {
@@ -184,7 +189,7 @@ function* readSections(path: string): Generator<Section> {
       const bytes = readRange(descriptor, at + SECTION_HEADER_BYTES, at + SECTION_HEADER_BYTES + length);
       if (bytes.length !== length || crc32(bytes) !== header.readUInt32LE(12)) throw damaged(path, at);
       yield { kind, bytes };
-      checksum = crc32(header, checksum);
+      checksum = addToChecksum(checksum, header);
       at += SECTION_HEADER_BYTES + length;
     }
   } finally {

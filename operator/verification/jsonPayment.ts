@@ -94,6 +94,7 @@ function putAmount(bytes: Buffer, at: number, amount: unknown): boolean {
 /** Writes 0x and exactly so many bytes in hex; false for anything else. */
 function putHex(bytes: Buffer, at: number, value: unknown, length: number): boolean {
   if (typeof value !== "string" || value.length !== 2 + 2 * length || !value.startsWith("0x")) return false;
-  // It stops at the first character that is no hex digit.
+  // Of a character that is not ASCII, `write` would take the lower byte. It stops at the first that is no hex digit.
+  if (Buffer.byteLength(value) !== value.length) return false;
   return bytes.write(value.slice(2), at, length, "hex") === length;
 }

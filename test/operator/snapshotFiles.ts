@@ -78,6 +78,12 @@ describe("snapshot files", () => {
     }
     await writeFile(path, Buffer.concat([bytes, Buffer.of(0)]));
     expect(refusal().code).to.equal("SNAPSHOT_DAMAGED");
+    // Sections in another order: each is sound, the whole is not.
+    const [head, page, second] = [24, 24 + 20 + 14, 24 + 20 + 14 + 20 + 6];
+    const end = second + 20 + 12;
+    const swapped = [bytes.subarray(0, head), bytes.subarray(page, second), bytes.subarray(head, page)];
+    await writeFile(path, Buffer.concat([...swapped, bytes.subarray(second)]));
+    expect(refusal().context["offset"]).to.equal(end);
   });
 
   it("of a newer version is not touched, one under another's name is refused", async () => {
