@@ -12,6 +12,8 @@ import { report, scaled } from "./report.ts";
 
 const PAYMENTS = scaled(10_000_000);
 const LIVE = scaled(1_000_000);
+/** What reads from the long history are held against. */
+const FEW = 10_000;
 const ROUNDS = 5;
 const LANES = 4;
 const WORKS: Works = {
@@ -68,6 +70,9 @@ try {
     rmSync(join(dataDir, name), { recursive: true, force: true });
   }
   const again = await startFrom(dataDir);
+  const few = join(folder, "few");
+  await fillFolder({ dataDir: few, live: FEW / 10, payments: FEW, perBlock: FEW });
+  const { reads } = await startFrom(few);
   const errors = runs.reduce((sum, one) => sum + one.with.errors + one.without.errors, 0);
   const plain = { goal: null, peer: null };
   report(
@@ -82,9 +87,18 @@ try {
       { id: "batchWithIndexPerSecond", value: withIndex, unit: "/s", ...plain },
       { id: "batchWithoutIndexPerSecond", value: without, unit: "/s", ...plain },
       { id: "indexedEntries", value: again.behind, unit: `of ${filled.position}`, ...plain },
+      ...Object.entries(again.reads).map(([id, value]: [string, number]) => ({
+        ...{
+          id: `${id.replace(/Ms$/, "P99Ms")}`,
+          value,
+          unit: "ms",
+          goal: null,
+          peer: reads[id as keyof typeof reads],
+        },
+      })),
       { id: "errors", value: errors, unit: "", goal: 0, peer: null },
     ],
-    `Medians of ${ROUNDS} runs in turns with and without.`,
+    `Rates: medians of ${ROUNDS} runs in turns with and without. Reads: at ${PAYMENTS} payments, beside ${FEW} as peer.`,
   );
 } finally {
   rmSync(folder, { recursive: true });

@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import type { FillJob } from "./fillProcess.ts";
+import type { ReadTimes } from "./startProcess.ts";
 
 export interface Filled {
   position: number;
@@ -16,6 +17,7 @@ export interface Started {
   behind: number;
   position: number;
   stateHash: string;
+  reads: ReadTimes;
 }
 
 /** Has a process write a long history into a folder, and kills it with -9. */
