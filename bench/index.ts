@@ -36,10 +36,10 @@ async function run(folder: string, withIndex: boolean): Promise<Run> {
     const [port] = (await once(child, "message")) as [number];
     const common = { port, folder, lanes: LANES, form: "jsonBatch" as const, connections: LANES };
     const warm = await playWork({ ...common, work: "warm" });
-    const { payments, seconds, errors } = await playWork({ ...common, work: "load" });
+    const { payments, seconds, errors, refused } = await playWork({ ...common, work: "load" });
     child.send("lag");
     const [lagMs] = (await once(child, "message")) as [number];
-    return { perSecond: payments / seconds, lagMs, errors: errors + warm.errors };
+    return { perSecond: payments / seconds, lagMs, errors: errors + refused + warm.errors };
   } finally {
     child.kill("SIGKILL");
     await once(child, "close");

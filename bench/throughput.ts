@@ -29,7 +29,7 @@ try {
   let errors = 0;
   const play = async (work: string, form: Form, connections: number): Promise<LoadResult> => {
     const result = await stage.play(work, form, { connections });
-    errors += result.errors;
+    errors += result.errors + result.refused;
     if (result.firstError !== null) console.error(`${work}: ${result.firstError}`);
     return result;
   };
@@ -50,7 +50,7 @@ try {
     measured.set(work, { rate: result.payments / result.seconds, signatures, result });
   }
   const naive = await stage.playNaive("warm");
-  if (naive.errors > 0) throw new Error(`the naive pipeline: ${naive.firstError}`);
+  if (naive.errors + naive.refused > 0) throw new Error(`the naive pipeline: ${naive.firstError}`);
   const raw = (rawBefore + (await rawRecoveries(RAW_SECONDS))) / 2;
   const naiveRate = naive.payments / naive.seconds;
 

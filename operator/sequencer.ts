@@ -19,7 +19,7 @@ export const WAITING_MAX = 50_000;
 /** Bytes in one group, far below what the journal takes; with one group full, new payments are refused. */
 export const GROUP_BYTES_MAX = 8 * 1024 * 1024;
 /** Under load a group gathers at least for so long: a write for each payment would keep the disk busy with nothing. */
-const GATHER_MS = 2;
+const GATHER_MS = 4;
 const RETRY_MS = 500;
 
 /** What a payment came to. `repeated`: this is the answer it got the first time. */
@@ -68,6 +68,8 @@ export class Sequencer {
   /** Groups behind the one being written that take no more: one by payments, further ones only by a large record. */
   private readonly full: Forming[] = [];
   private writing: Forming | null = null;
+  /** Written last: new memory for each group would keep the collector busy. */
+  private spare: GroupBuffer | null = null;
   private written: Durable;
   private wroteAt = 0;
   private waiting = 0;
@@ -136,6 +138,7 @@ export class Sequencer {
     this.waiting += results.length;
     try {
       await this.whenDurable();
+      if (results.every((result): result is SubmitResult => "kind" in result)) return results;
       return await Promise.all(
         results.map(async (result) => ("kind" in result ? result : await explain(result, this.options.history))),
       );
@@ -266,9 +269,13 @@ export class Sequencer {
   private async write(): Promise<void> {
     while (this.forming.buffer.count > 0 && !this.broken) {
       const group = (this.writing = this.full.shift() ?? this.end(this.forming));
-      if (group === this.forming) this.forming = newGroup(group.buffer.firstPosition + group.buffer.count);
+      if (group === this.forming) {
+        this.forming = newGroup(group.buffer.firstPosition + group.buffer.count, this.spare);
+        this.spare = null;
+      }
       this.wroteAt = performance.now();
       await this.persist(group.buffer);
+      this.spare = group.buffer;
       this.written = group.end as Durable;
       this.options.onDurable(this.written.position);
       group.resolve();
@@ -303,9 +310,9 @@ export class Sequencer {
   }
 }
 
-function newGroup(firstPosition: number): Forming {
+function newGroup(firstPosition: number, spare: GroupBuffer | null = null): Forming {
   const { promise, resolve } = Promise.withResolvers<void>();
-  return { buffer: new GroupBuffer(firstPosition), end: null, durable: promise, resolve };
+  return { buffer: new GroupBuffer(firstPosition, spare), end: null, durable: promise, resolve };
 }
 
 function problemIn(bytes: Uint8Array): ProtocolError {

@@ -24,6 +24,8 @@ export interface LoadResult {
   seconds: number;
   errors: number;
   firstError: string | null;
+  /** Requests answered 503 with a time to come back: in no other figure. */
+  refused: number;
   /** Of requests, in milliseconds, from the moment each was due. */
   p50: number;
   p99: number;
@@ -35,6 +37,8 @@ interface Request {
   payments: number;
 }
 
+/** At even times, what is due earlier counts only if it is wrong. */
+const WARM_MS = 2000;
 const LENGTH = "content-length: ";
 
 /** A connection that sends one request at a time. */
@@ -79,6 +83,27 @@ class Connection {
   }
 }
 
+/** Requests behind each other in one buffer: a hundred thousand objects would make the collector's pauses the load's. */
+class Queue {
+  readonly length: number;
+  private readonly bytes: Buffer;
+  private readonly ends: Float64Array;
+  private readonly counts: Uint16Array;
+
+  constructor(requests: Request[]) {
+    this.length = requests.length;
+    this.bytes = Buffer.concat(requests.map(({ bytes }) => bytes));
+    this.counts = Uint16Array.from(requests, ({ payments }) => payments);
+    let end = 0;
+    this.ends = Float64Array.from(requests, ({ bytes }) => (end += bytes.length));
+  }
+
+  at(i: number): Request {
+    const start = i === 0 ? 0 : (this.ends[i - 1] as number);
+    return { bytes: this.bytes.subarray(start, this.ends[i]), payments: this.counts[i] as number };
+  }
+}
+
 function requestsOf({ form, batch }: LoadJob, payments: Buffer[]): Request[] {
   const binary = form === "singleBinary" || form === "binaryBatch";
   const size = form === "single" || form === "singleBinary" ? 1 : batch;
@@ -99,17 +124,26 @@ function jsonOf(payments: Buffer[], size: number): string {
   return JSON.stringify(size === 1 ? items[0] : { transactions: items });
 }
 
+function isGood(response: string): boolean {
+  return response.startsWith("HTTP/1.1 20") && !response.includes('"problem"');
+}
+
 class Outcome {
   readonly latencies: number[] = [];
   payments = 0;
   errors = 0;
+  refused = 0;
   firstError: string | null = null;
 
   take(response: string, { payments }: Request, dueAt: number): void {
+    if (response.startsWith("HTTP/1.1 503") && /retry-after: \d/i.test(response)) {
+      this.refused++;
+      return;
+    }
     this.latencies.push(performance.now() - dueAt);
     this.payments += payments;
     // Every payment of the load is right, so a single problem in a batch is an error as well.
-    if (response.startsWith("HTTP/1.1 20") && !response.includes('"problem"')) return;
+    if (isGood(response)) return;
     this.errors++;
     this.firstError ??= response.slice(0, 1000);
   }
@@ -117,24 +151,24 @@ class Outcome {
   result(seconds: number): LoadResult {
     const sorted = Float64Array.from(this.latencies).sort();
     const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
-    const { payments, errors, firstError } = this;
-    return { payments, seconds, errors, firstError, p50: at(0.5), p99: at(0.99), max: at(1) };
+    const { payments, errors, refused, firstError } = this;
+    return { payments, seconds, errors, refused, firstError, p50: at(0.5), p99: at(0.99), max: at(1) };
   }
 }
 
 /** Every connection sends its next request when the one before is answered. */
-async function closedLoop(queues: Request[][], connections: Connection[]): Promise<LoadResult> {
+async function closedLoop(queues: Queue[], connections: Connection[]): Promise<LoadResult> {
   const outcome = new Outcome();
   const started = performance.now();
   await Promise.all(
     connections.map(
       (connection, i) =>
         new Promise<void>((resolve) => {
-          const queue = queues[i] as Request[];
+          const queue = queues[i] as Queue;
           let at = 0;
           const next = (): void => {
-            const request = queue[at++];
-            if (request === undefined) return resolve();
+            if (at === queue.length) return resolve();
+            const request = queue.at(at++);
             const sentAt = performance.now();
             connection.send(request.bytes, (response) => {
               outcome.take(response, request, sentAt);
@@ -149,36 +183,36 @@ async function closedLoop(queues: Request[][], connections: Connection[]): Promi
 }
 
 /** Requests are due at even times; one that finds no connection free waits, and the wait counts. */
-async function openLoop(queues: Request[][], connections: Connection[], perSecond: number): Promise<LoadResult> {
+async function openLoop(queues: Queue[], connections: Connection[], perSecond: number): Promise<LoadResult> {
   const outcome = new Outcome();
-  const requests: Request[] = [];
-  for (let i = 0; requests.length < queues.reduce((sum, { length }) => sum + length, 0); i++) {
-    for (const queue of queues) if (queue[i] !== undefined) requests.push(queue[i] as Request);
-  }
+  const perQueue = Math.min(...queues.map(({ length }) => length));
+  const total = perQueue * queues.length;
+  // One of each queue in turn.
+  const requestAt = (n: number): Request => (queues[n % queues.length] as Queue).at(Math.floor(n / queues.length));
   const free = [...connections];
-  const due: { request: Request; at: number }[] = [];
   const started = performance.now();
+  const countedFrom = started + WARM_MS;
+  let due = 0;
   let sent = 0;
   let answered = 0;
   const { promise, resolve } = Promise.withResolvers<void>();
   const dispatch = (): void => {
-    while (due.length > 0 && free.length > 0) {
-      const { request, at } = due.shift() as (typeof due)[0];
+    for (; sent < due && free.length > 0; sent++) {
+      const request = requestAt(sent);
+      const at = started + (1000 * sent) / perSecond;
       const connection = free.pop() as Connection;
       connection.send(request.bytes, (response) => {
-        outcome.take(response, request, at);
+        if (at >= countedFrom || !isGood(response)) outcome.take(response, request, at);
         free.push(connection);
-        if (++answered === requests.length) resolve();
+        if (++answered === total) resolve();
         dispatch();
       });
     }
   };
   const timer = setInterval(() => {
-    const until = Math.min(requests.length, ((performance.now() - started) / 1000) * perSecond);
-    for (; sent < until; sent++)
-      due.push({ request: requests[sent] as Request, at: started + (1000 * sent) / perSecond });
+    due = Math.min(total, Math.ceil(((performance.now() - started) / 1000) * perSecond));
     dispatch();
-    if (sent === requests.length) clearInterval(timer);
+    if (due === total) clearInterval(timer);
   }, 1);
   await promise;
   return outcome.result((performance.now() - started) / 1000);
@@ -186,10 +220,11 @@ async function openLoop(queues: Request[][], connections: Connection[], perSecon
 
 process.on("message", (job: LoadJob) => {
   void (async () => {
-    const queues = Array.from({ length: job.connections }, (): Request[] => []);
+    const requests = Array.from({ length: job.connections }, (): Request[] => []);
     for (const [i, file] of job.files.entries()) {
-      (queues[i % job.connections] as Request[]).push(...requestsOf(job, unframe(readFileSync(file))));
+      (requests[i % job.connections] as Request[]).push(...requestsOf(job, unframe(readFileSync(file))));
     }
+    const queues = requests.splice(0).map((some) => new Queue(some));
     const connections = await Promise.all(queues.map(async () => await Connection.open(job.port)));
     const result =
       job.perSecond === null

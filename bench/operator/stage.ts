@@ -115,7 +115,7 @@ export async function playWork({
     Array.from({ length: lanes }, (_, lane) => join(folder, "signed", `${work}.${lane}.${kind}`));
   const common = { port, batch: BATCH, perSecond: null };
   const ready = await runLoad({ ...common, form: "binaryBatch", connections: 1, files: files("ready") });
-  if (ready.errors > 0) throw new Error(`the outputs could not be made ready: ${ready.firstError}`);
+  if (ready.errors + ready.refused > 0) throw new Error(`the outputs could not be made ready: ${ready.firstError}`);
   return await runLoad({ ...common, form, connections, files: files("load"), perSecond });
 }
 

@@ -15,7 +15,7 @@ import {
 } from "./treeFile.ts";
 
 /** Written at a time. */
-const BUFFER_BYTES = 256 * 1024;
+const BUFFER_BYTES = 32 * 1024;
 
 /** Writes a tree's file while its leaves come: each node once, as soon as it is complete. */
 export class TreeBuilder {

@@ -43,11 +43,13 @@ export class GroupBuffer {
   readonly firstPosition: number;
   /** Where each entry begins, its own header included. */
   readonly offsets: number[] = [];
-  private buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+  private buffer: Buffer;
   private end = GROUP_HEADER_BYTES;
 
-  constructor(firstPosition: number) {
+  /** @param before - a group that is written and looked at no more: its memory is used again */
+  constructor(firstPosition: number, before: GroupBuffer | null = null) {
     this.firstPosition = firstPosition;
+    this.buffer = before?.buffer ?? Buffer.allocUnsafe(INITIAL_BYTES);
   }
 
   get count(): number {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, writeSync } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StartupError, systemCode } from "../errors.ts";
@@ -129,11 +129,12 @@ export class Journal {
     this.segment.end += bytes.length;
     const written = this.position - firstPosition;
     this.position += group.count;
-    // Neither is synced. Positions are made again when they are missing; the watermark only has to outlive this process.
+    // Neither is synced. Positions are made again when they are missing; the watermark only has to outlive this process. A few
+    // bytes into the system's memory take less than another thread would, and nobody waits for its turn of the event loop.
     const offsets = Buffer.allocUnsafe(4 * group.count);
     for (const [i, offset] of group.offsets.entries()) offsets.writeUInt32LE(end + offset, 4 * i);
-    await writeAll(this.positions, offsets, 4 * written).catch(() => undefined);
-    await writeAll(this.watermark, encodeWatermark(this.segment), 0).catch(() => undefined);
+    writeHint(this.positions, offsets, 4 * written);
+    writeHint(this.watermark, encodeWatermark(this.segment), 0);
   }
 
   async close(): Promise<void> {
@@ -170,6 +171,15 @@ export class Journal {
       end: SEGMENT_HEADER_BYTES,
     };
     for (const handle of before) await handle.close();
+  }
+}
+
+/** What cannot be written is made again at the next start. */
+function writeHint({ fd }: FileHandle, bytes: Uint8Array, position: number): void {
+  try {
+    writeSync(fd, bytes, 0, bytes.length, position);
+  } catch (error) {
+    if (systemCode(error) === null) throw error;
   }
 }
 
