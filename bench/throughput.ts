@@ -12,14 +12,14 @@ const SINGLE_CONNECTIONS = 64;
 const WORKS: Works = {
   // The naive pipeline gets these too, as its first and only ones.
   warm: { inputs: 1, chained: true, payments: scaled(60), lanes: SINGLE_CONNECTIONS },
+  single: { inputs: 1, chained: true, payments: scaled(1_600), lanes: SINGLE_CONNECTIONS },
+  singleBinary: { inputs: 1, chained: true, payments: scaled(1_600), lanes: SINGLE_CONNECTIONS },
+  singleIndependent: { inputs: 1, chained: false, payments: scaled(800), lanes: SINGLE_CONNECTIONS },
   jsonBatch: { inputs: 1, chained: true, payments: scaled(40_000), lanes: 4 },
   binaryBatch: { inputs: 1, chained: true, payments: scaled(40_000), lanes: 4 },
   independentBatch: { inputs: 1, chained: false, payments: scaled(25_000), lanes: 4 },
   twoInputsBatch: { inputs: 2, chained: true, payments: scaled(15_000), lanes: 4 },
   fourInputsBatch: { inputs: 4, chained: true, payments: scaled(8_000), lanes: 4 },
-  single: { inputs: 1, chained: true, payments: scaled(1_600), lanes: SINGLE_CONNECTIONS },
-  singleBinary: { inputs: 1, chained: true, payments: scaled(1_600), lanes: SINGLE_CONNECTIONS },
-  singleIndependent: { inputs: 1, chained: false, payments: scaled(800), lanes: SINGLE_CONNECTIONS },
 };
 
 const stage = await LoadStage.open(WORKS);
@@ -35,14 +35,14 @@ try {
   };
   await play("warm", "single", SINGLE_CONNECTIONS);
   const runs: [string, Form, number, number][] = [
+    ["single", "single", SINGLE_CONNECTIONS, 1],
+    ["singleBinary", "singleBinary", SINGLE_CONNECTIONS, 1],
+    ["singleIndependent", "single", SINGLE_CONNECTIONS, 1],
     ["jsonBatch", "jsonBatch", BATCH_CONNECTIONS, 1],
     ["binaryBatch", "binaryBatch", BATCH_CONNECTIONS, 1],
     ["independentBatch", "jsonBatch", BATCH_CONNECTIONS, 1],
     ["twoInputsBatch", "jsonBatch", BATCH_CONNECTIONS, 2],
     ["fourInputsBatch", "jsonBatch", BATCH_CONNECTIONS, 4],
-    ["single", "single", SINGLE_CONNECTIONS, 1],
-    ["singleBinary", "singleBinary", SINGLE_CONNECTIONS, 1],
-    ["singleIndependent", "single", SINGLE_CONNECTIONS, 1],
   ];
   const measured = new Map<string, { rate: number; signatures: number; result: LoadResult }>();
   for (const [work, form, connections, signatures] of runs) {
