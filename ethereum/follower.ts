@@ -1,13 +1,14 @@
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
-import { EthereumError } from "./errors.ts";
-import { decodeLogs, type RootChainEvent } from "./rootChain.ts";
-import type { EthereumRpc, Header } from "./rpc.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import { mayHave } from "./bloom.ts";
+import { EthereumError } from "./errors.ts";
+import { decodeLogs, EVENT_TOPICS, type RootChainEvent } from "./rootChain.ts";
+import type { EthereumRpc, Header, Log } from "./rpc.ts";
 
 /** Blocks asked for in one range of logs; nodes refuse larger ones. */
 export const RANGE_BLOCKS = 1000;
-/** More unfinal blocks than any chain has: a node that shows more is wrong. */
-const WINDOW_BLOCKS_MAX = 5000;
+/** A week of Ethereum blocks: a node that shows more that are not final is wrong. */
+const WINDOW_BLOCKS_MAX = 50_400;
 
 /** An Ethereum block up to which everything is final and taken in; no hash before the first. */
 export interface Cursor {
@@ -18,8 +19,10 @@ export interface Cursor {
 /** The contract's events as Ethereum shows them now. */
 export interface FollowerUpdate {
   head: Header;
-  /** The last final block. */
+  /** The last final block that is taken in. */
   final: Cursor;
+  /** Height below which nothing changes any more; before the contract's first block it is less than `final.number`. */
+  finalHeight: number;
   /** Final since the last accepted update, in order. */
   finalEvents: RootChainEvent[];
   /** Of all blocks after the final one; a later update may contradict them. */
@@ -43,6 +46,8 @@ export class Follower {
   private readonly finality: "finalized" | number;
   private cursor: Cursor;
   private window: WindowBlock[] = [];
+  /** Read before something failed: nothing has to be read twice, however long the way back is. */
+  private readonly read = new Map<Hex, WindowBlock>();
 
   /** @param from What was taken in already: the last followed block, or the one before the contract's. */
   constructor(rpc: EthereumRpc, address: Address, finality: "finalized" | number, from: Cursor) {
@@ -52,15 +57,16 @@ export class Follower {
     this.cursor = from;
   }
 
-  /** @throws EthereumError REORG_PAST_FINAL when what was final is no more; others when the nodes give no answer. */
+  /**
+   * @throws EthereumError REORG_PAST_FINAL when what was final is no more; NODE_BEHIND when the nodes show only what was
+   *   seen before; others when they give no answer
+   */
   async poll(): Promise<FollowerUpdate> {
-    const head = await this.rpc.block("latest");
-    if (head === null) throw new EthereumError("BAD_ANSWER", "the node has no latest block");
-    if (head.number < this.cursor.number) {
-      const context = { head: head.number, final: this.cursor.number };
-      throw new EthereumError("NODE_BEHIND", "the node is behind what was final already", context);
-    }
-    const finalNumber = Math.max(this.cursor.number, await this.finalNumber(head));
+    if (this.read.size > WINDOW_BLOCKS_MAX) this.read.clear();
+    const { head, finalized } = await this.rpc.look();
+    this.refuseOld(head);
+    const wanted = this.finality === "finalized" ? finalized : head.number - this.finality + 1;
+    const finalNumber = Math.max(this.cursor.number, Math.min(wanted, head.number));
     let cursor = this.cursor;
     const finalEvents: RootChainEvent[] = [];
     // Far behind: take what is final in ranges, so that the window holds only what is not.
@@ -68,13 +74,15 @@ export class Follower {
       await this.checkCursor(cursor);
       for (let from = cursor.number + 1; from <= finalNumber; from += RANGE_BLOCKS) {
         const to = Math.min(finalNumber, from + RANGE_BLOCKS - 1);
-        finalEvents.push(...decodeLogs(await this.rpc.logs(this.address, { from, to })));
+        finalEvents.push(...decodeLogs(await finalLogs(this.rpc, this.address, from, to)));
       }
       const final = await this.rpc.block(finalNumber);
-      if (final === null) throw new EthereumError("NODE_BEHIND", "the node lost a final block", { finalNumber });
+      if (final === null) throw new EthereumError("NODE_BEHIND", "the nodes lost a final block", { finalNumber });
       cursor = { number: final.number, hash: final.hash };
     }
     const window = await this.followWindow(head, cursor);
+    // What is not accepted is read again: a node may have lied.
+    this.read.clear();
     const settled = window.filter(({ header }) => header.number <= finalNumber);
     const open = window.slice(settled.length);
     const last = settled.at(-1)?.header;
@@ -82,6 +90,7 @@ export class Follower {
     return {
       head,
       final,
+      finalHeight: Math.max(0, Math.min(wanted, head.number)),
       finalEvents: [...finalEvents, ...settled.flatMap(({ events }) => events)],
       windowEvents: open.flatMap(({ events }) => events),
       accept: () => {
@@ -91,57 +100,99 @@ export class Follower {
     };
   }
 
-  private async finalNumber(head: Header): Promise<number> {
-    if (this.finality !== "finalized") return head.number - this.finality + 1;
-    const final = await this.rpc.block("finalized");
-    // Before its first finalized block a chain has none.
-    return Math.min(final?.number ?? 0, head.number);
+  /** A head that is behind the one seen last, in the same chain, says nothing new: another node answered. */
+  private refuseOld(head: Header): void {
+    const seen = this.window.at(-1)?.header.number ?? this.cursor.number;
+    const older = this.window.some(({ header }) => header.hash === head.hash) && head.number < seen;
+    if (!older && head.number >= this.cursor.number) return;
+    throw new EthereumError("NODE_BEHIND", `the nodes are at block ${head.number}, ${seen} was seen before`, {
+      head: head.number,
+      seen,
+    });
   }
 
   private async checkCursor({ number, hash }: Cursor): Promise<void> {
     if (hash === null) return;
     const header = await this.rpc.block(number);
-    if (header?.hash !== hash) throw reorganisedPastFinal(number, hash, header?.hash ?? null);
+    if (header === null) throw new EthereumError("NODE_BEHIND", "the nodes do not have a final block", { number });
+    if (header.hash !== hash) throw reorganisedPastFinal(number, hash, header.hash);
   }
 
   /** The blocks after the cursor up to the head, keeping those of the old window that are still there. */
   private async followWindow(head: Header, cursor: Cursor): Promise<WindowBlock[]> {
-    const known = new Map(this.window.map((block) => [block.header.hash, block]));
-    const fresh: Header[] = [];
-    let header = head;
-    while (header.number > cursor.number && !known.has(header.hash)) {
-      if (fresh.length >= WINDOW_BLOCKS_MAX) {
-        throw new EthereumError("BAD_ANSWER", "too many blocks are not final", {
-          head: head.number,
-          final: cursor.number,
-        });
+    const known = new Map([...this.read, ...this.window.map((block) => [block.header.hash, block] as const)]);
+    const blocks: WindowBlock[] = [];
+    for (let hash = head.hash; ;) {
+      let block = known.get(hash);
+      if (block === undefined) {
+        block = await this.readBlock(hash === head.hash ? head : await this.parent(hash));
+        this.read.set(hash, block);
       }
-      fresh.push(header);
-      if (header.number === cursor.number + 1) {
-        if (cursor.hash !== null && header.parentHash !== cursor.hash) {
-          throw reorganisedPastFinal(cursor.number, cursor.hash, header.parentHash);
+      const { number, parentHash } = block.header;
+      if (number <= cursor.number) {
+        if (number === cursor.number && cursor.hash !== null && hash !== cursor.hash) {
+          throw reorganisedPastFinal(number, cursor.hash, hash);
         }
         break;
       }
-      const parent = await this.rpc.block(header.parentHash);
-      if (parent === null)
-        throw new EthereumError("NODE_BEHIND", "a parent block is missing", { hash: header.parentHash });
-      header = parent;
+      blocks.push(block);
+      if (blocks.length > WINDOW_BLOCKS_MAX) {
+        const context = { head: head.number, final: cursor.number };
+        throw new EthereumError("BAD_ANSWER", "too many blocks are not final", context);
+      }
+      if (number === cursor.number + 1) {
+        if (cursor.hash !== null && parentHash !== cursor.hash) {
+          throw reorganisedPastFinal(cursor.number, cursor.hash, parentHash);
+        }
+        break;
+      }
+      hash = parentHash;
     }
-    if (header.number === cursor.number && cursor.hash !== null && header.hash !== cursor.hash) {
-      throw reorganisedPastFinal(cursor.number, cursor.hash, header.hash);
-    }
-    const kept: WindowBlock[] = [];
-    for (let block = known.get(header.hash); block !== undefined; block = known.get(block.header.parentHash)) {
-      if (block.header.number <= cursor.number) break;
-      kept.unshift(block);
-    }
-    for (const next of fresh.reverse()) {
-      const events = decodeLogs(await this.rpc.logs(this.address, { blockHash: next.hash }));
-      kept.push({ header: next, events });
-    }
-    return kept;
+    return blocks.reverse();
   }
+
+  private async parent(hash: Hex): Promise<Header> {
+    const header = await this.rpc.block(hash);
+    if (header === null) throw new EthereumError("NODE_BEHIND", "a parent block is missing", { hash });
+    return header;
+  }
+
+  private async readBlock(header: Header): Promise<WindowBlock> {
+    const { hash, logsBloom } = header;
+    let logs = await this.rpc.logs(this.address, { blockHash: hash });
+    // No logs where the header says there may be some: the receipts know, unless the node does not have them.
+    if (
+      logs.length === 0 &&
+      mayHave(logsBloom, this.address) &&
+      EVENT_TOPICS.some((topic) => mayHave(logsBloom, topic))
+    ) {
+      logs = (await this.rpc.logsInReceipts(this.address, hash)) ?? [];
+    }
+    for (const log of logs) {
+      const known = log.address === this.address && mayHave(logsBloom, log.address);
+      if (log.blockHash === hash && known && log.topics.every((topic) => mayHave(logsBloom, topic))) continue;
+      throw new EthereumError("BAD_ANSWER", "a node shows a log that the block cannot have", { hash, log });
+    }
+    return { header, events: decodeLogs(logs) };
+  }
+}
+
+/** The contract's logs of final blocks: in halves where nodes refuse to tell so many at once. */
+export async function finalLogs(rpc: EthereumRpc, address: Address, from: number, to: number): Promise<Log[]> {
+  let logs: Log[];
+  try {
+    logs = await rpc.logs(address, { from, to });
+  } catch (error) {
+    if (!(error instanceof EthereumError) || error.code !== "RPC_ERROR" || from === to) throw error;
+    const middle = Math.floor((from + to) / 2);
+    const earlier = await finalLogs(rpc, address, from, middle);
+    return [...earlier, ...(await finalLogs(rpc, address, middle + 1, to))];
+  }
+  for (const log of logs) {
+    if (log.address === address && log.blockNumber >= from && log.blockNumber <= to) continue;
+    throw new EthereumError("BAD_ANSWER", "a node shows a log that was not asked for", { from, to, log });
+  }
+  return logs;
 }
 
 function reorganisedPastFinal(number: number, expected: Hex, found: Hex | null): EthereumError {

@@ -2,12 +2,16 @@ import { readFileSync } from "node:fs";
 import type { ExitState } from "@plasma-billing/protocol/entries.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { AbiCoder, Interface, type InterfaceAbi, type Result } from "ethers";
+import { AbiCoder, EventFragment, Interface, type InterfaceAbi, type LogDescription, type Result } from "ethers";
 import { EthereumError } from "./errors.ts";
 import type { EthereumRpc, Log } from "./rpc.ts";
 
 const abi = JSON.parse(readFileSync(new URL("RootChain.abi.json", import.meta.url), "utf8")) as InterfaceAbi;
 export const rootChain = new Interface(abi);
+/** First topics of all that the contract logs. */
+export const EVENT_TOPICS: readonly Hex[] = rootChain.fragments
+  .filter((fragment) => fragment instanceof EventFragment)
+  .map((event) => event.topicHash as Hex);
 const OUTPUTS = "tuple(address owner,address token,uint256 amount)[]";
 const IN_FLIGHT_EXIT = [
   ...["uint128 priority", "uint64 startedAt", "uint64 salt", "address bondOwner", "bytes32[] inputIds"],
@@ -112,7 +116,7 @@ export function decodeLogs(logs: readonly Log[]): RootChainEvent[] {
     a.blockNumber === b.blockNumber ? a.logIndex - b.logIndex : a.blockNumber - b.blockNumber,
   );
   for (const log of inOrder) {
-    const parsed = rootChain.parseLog(log);
+    const parsed = parseLog(log);
     if (parsed === null) continue;
     const place = {
       ethereumBlock: log.blockNumber,
@@ -120,10 +124,23 @@ export function decodeLogs(logs: readonly Log[]): RootChainEvent[] {
       ethereumTransaction: log.transactionHash,
       logIndex: log.logIndex,
     };
-    const event = decodeEvent(parsed.name, parsed.args);
+    const event = readable(log, () => decodeEvent(parsed.name, parsed.args));
     if (event !== null) events.push({ ...place, ...event } as RootChainEvent);
   }
   return events;
+}
+
+function parseLog(log: Log): LogDescription | null {
+  return readable(log, () => rootChain.parseLog(log));
+}
+
+/** @throws EthereumError BAD_ANSWER where the contract cannot have written the log */
+function readable<T>(log: Log, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new EthereumError("BAD_ANSWER", "a log of the contract cannot be read", { log }, error);
+  }
 }
 
 export function encodeCommit(number: number, transactionsRoot: Hex, transactionCount: number): Hex {
@@ -131,6 +148,7 @@ export function encodeCommit(number: number, transactionsRoot: Hex, transactionC
 }
 
 export interface Counters {
+  nextBlockNumber: number;
   nextDepositId: bigint;
   nextExitNumber: number;
 }
@@ -143,6 +161,18 @@ export interface GameTerms {
   challengeBond: bigint;
 }
 
+const VIEWS = [
+  ...(["nextBlockNumber", "blockHashes", "nextDepositId", "nextExitNumber"] as const),
+  ...(["operator", "exitPeriod", "challengeBond"] as const),
+] as const;
+type View = (typeof VIEWS)[number];
+const SELECTORS = Object.fromEntries(VIEWS.map((view) => [view, rootChain.getFunction(view)?.selector])) as Record<
+  View,
+  Hex
+>;
+/** Characters of 32 bytes. */
+const WORD_HEX = 66;
+
 /** The contract's views, each in the state of one block. */
 export class RootChainReader {
   readonly address: Address;
@@ -154,70 +184,71 @@ export class RootChainReader {
   }
 
   async nextBlockNumber(blockHash: Hex): Promise<number> {
-    return Number(await this.read("nextBlockNumber", [], blockHash));
+    return Number(await this.read("nextBlockNumber", "", blockHash));
   }
 
   async blockHash(number: number, blockHash: Hex): Promise<Hex> {
-    return (await this.read("blockHashes", [number], blockHash)) as Hex;
+    return await this.read("blockHashes", number.toString(16).padStart(64, "0"), blockHash);
   }
 
-  /** The numbers the next deposit and the next exit get: how many events there must be. */
+  /** The numbers the next block, deposit and exit get: how many events there must be. */
   async counters(blockHash: Hex): Promise<Counters> {
     return {
-      nextDepositId: (await this.read("nextDepositId", [], blockHash)) as bigint,
-      nextExitNumber: Number(await this.read("nextExitNumber", [], blockHash)),
+      nextBlockNumber: await this.nextBlockNumber(blockHash),
+      nextDepositId: BigInt(await this.read("nextDepositId", "", blockHash)),
+      nextExitNumber: Number(await this.read("nextExitNumber", "", blockHash)),
     };
   }
 
   async operator(blockHash: Hex): Promise<Address> {
-    return String(await this.read("operator", [], blockHash)).toLowerCase() as Address;
+    const word = await this.read("operator", "", blockHash);
+    return `0x${word.slice(-40)}` as Address;
   }
 
   async gameTerms(blockHash: Hex): Promise<GameTerms> {
     return {
-      exitPeriod: Number(await this.read("exitPeriod", [], blockHash)),
-      challengeBond: (await this.read("challengeBond", [], blockHash)) as bigint,
+      exitPeriod: Number(await this.read("exitPeriod", "", blockHash)),
+      challengeBond: BigInt(await this.read("challengeBond", "", blockHash)),
     };
   }
 
-  private async read(name: string, args: unknown[], blockHash: Hex): Promise<unknown> {
-    const data = rootChain.encodeFunctionData(name, args) as Hex;
-    const answer = await this.rpc.call(this.address, data, blockHash);
-    try {
-      return rootChain.decodeFunctionResult(name, answer)[0] as unknown;
-    } catch (error) {
-      const context = { address: this.address, name, answer };
-      throw new EthereumError("WRONG_CONTRACT", `${this.address} does not answer ${name}()`, context, error);
-    }
+  /** The one word that a view answers. */
+  private async read(view: View, args: string, blockHash: Hex): Promise<Hex> {
+    const answer = await this.rpc.call(this.address, `${SELECTORS[view]}${args}`, blockHash);
+    if (answer.length === WORD_HEX) return answer;
+    // At the start that is another contract; later a node that does not know what it is asked for.
+    const context = { address: this.address, view, answer };
+    throw new EthereumError("BAD_ANSWER", `${this.address} does not answer ${view}()`, context);
   }
 
   /**
-   * Makes sure that this is the root chain, of the chain all nodes are on, and gives the chain's id.
+   * Makes sure that this is the root chain, of the chain all nodes are on, and gives what has to be known of it.
    * @throws EthereumError WRONG_CHAIN, WRONG_CONTRACT, UNREACHABLE
    */
-  async check(): Promise<bigint> {
-    const chainId = await this.rpc.chainId();
-    for (const [host, id] of await this.rpc.chainIds()) {
+  async check(): Promise<{ chainId: bigint; operator: Address; exitPeriod: number }> {
+    const ids = await this.rpc.chainIds();
+    const [chainId = 0n] = ids.values();
+    for (const [host, id] of ids) {
       if (id === chainId) continue;
       const message = `the nodes are on different chains: ${host} on ${id}, another on ${chainId}`;
       throw new EthereumError("WRONG_CHAIN", message, { host, id, chainId });
     }
-    if ((await this.rpc.code(this.address)) === "0x") {
+    this.rpc.expectChain(chainId);
+    const { hash } = (await this.rpc.look()).head;
+    if ((await this.rpc.code(this.address, hash)) === "0x") {
       throw new EthereumError("WRONG_CONTRACT", `there is no contract at ${this.address} on chain ${chainId}`, {
         address: this.address,
         chainId,
       });
     }
-    const latest = await this.rpc.block("latest");
-    if (latest === null) throw new EthereumError("BAD_ANSWER", "the node has no latest block");
-    const domain = await this.eip712Domain(latest.hash);
+    const domain = await this.eip712Domain(hash);
     const expected = { name: "Plasma Billing", version: "1", chainId, verifyingContract: this.address };
     if (JSON.stringify(domain, bigintToText) !== JSON.stringify(expected, bigintToText)) {
       const message = `the contract at ${this.address} is no root chain of Plasma Billing`;
       throw new EthereumError("WRONG_CONTRACT", message, { address: this.address, domain });
     }
-    await this.nextBlockNumber(latest.hash);
-    return chainId;
+    const { exitPeriod } = await this.gameTerms(hash);
+    return { chainId, operator: await this.operator(hash), exitPeriod };
   }
 
   private async eip712Domain(blockHash: Hex): Promise<Record<string, unknown> | null> {

@@ -2,13 +2,14 @@ import type { CommitEntry, JsonEntry } from "@plasma-billing/protocol/entries.ts
 import type { AnyExitEntry, ExitRecord } from "@plasma-billing/protocol/exitBook.ts";
 import { depositHash, outputId, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { blockHash } from "@plasma-billing/protocol/header.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Clock } from "./clock.ts";
 import type { FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
 import { inFlightExitAfter, sameExit, standardExitAfter } from "./exitEntries.ts";
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
-import type { Counters, RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
+import type { RootChainEvent, RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import type { Receipt } from "@plasma-billing/ethereum/rpc.ts";
 
 /** Final blocks without an event of ours after which the height is journaled all the same. */
@@ -34,8 +35,8 @@ export interface ChainSyncOptions {
   ledger: Ledger;
   record: (entries: readonly JsonEntry[]) => Promise<void>;
   receipt: (transaction: Hex) => Promise<Receipt | null>;
-  /** The contract's own count in the state of a block. */
-  counters: (blockHash: Hex) => Promise<Counters>;
+  /** The contract's views, in the state of a block. */
+  rootChain: Pick<RootChainReader, "counters" | "blockHash">;
   clock: Clock;
 }
 
@@ -47,15 +48,18 @@ export class ChainSync {
   private readonly ledger: Ledger;
   private readonly record: ChainSyncOptions["record"];
   private readonly receipt: ChainSyncOptions["receipt"];
-  private readonly counters: ChainSyncOptions["counters"];
+  private readonly rootChain: ChainSyncOptions["rootChain"];
   private readonly clock: Clock;
   private pending: PendingDeposit[] = [];
   private found: Conflict | null = null;
+  /** How many final commits were taken in, whoever made them. */
+  private finalCommits: number;
 
-  constructor({ ledger, record, receipt, counters, clock }: ChainSyncOptions) {
-    this.counters = counters;
+  constructor({ ledger, record, receipt, rootChain, clock }: ChainSyncOptions) {
+    this.rootChain = rootChain;
     this.clock = clock;
     this.ledger = ledger;
+    this.finalCommits = ledger.sealedBlocks.filter(({ commit }) => commit.state === "finalized").length;
     this.record = record;
     this.receipt = receipt;
   }
@@ -77,11 +81,13 @@ export class ChainSync {
     const { final } = update;
     const last = this.ledger.lastFollowed;
     const due = entries.length > 0 || last === null || final.number - last.number >= FOLLOWED_BLOCKS_MAX;
-    if (due && final.hash !== null && final.hash !== last?.hash) {
+    // A conflict is met again after a restart: what shows it is not passed.
+    if (due && this.found === null && final.hash !== null && final.hash !== last?.hash) {
       entries.push({ type: "followed", number: final.number, hash: final.hash });
     }
     if (entries.length > 0) await this.record(entries);
     this.pending = update.windowEvents.filter((event) => event.name === "Deposited").map((event) => this.pend(event));
+    for (const { name } of update.finalEvents) if (name === "BlockCommitted") this.finalCommits++;
     update.accept();
   }
 
@@ -92,16 +98,19 @@ export class ChainSync {
     for (const kind of [this.ledger.exits, this.ledger.inFlightExits]) {
       for (const [number, { final }] of kind) if (final !== null && number > exits) exits = number;
     }
+    let blocks = this.finalCommits;
     for (const event of [...finalEvents, ...windowEvents]) {
+      if (event.name === "BlockCommitted" && event.number === blocks + 1) blocks = event.number;
       if (event.name === "Deposited" && event.id === deposits + 1n) deposits = event.id;
       const starts = event.name === "ExitStarted" || event.name === "InFlightExitStarted";
       if (starts && event.number === exits + 1) exits = event.number;
     }
-    const { nextDepositId, nextExitNumber } = await this.counters(head.hash);
-    if (nextDepositId === deposits + 1n && nextExitNumber === exits + 1) return;
+    const { nextBlockNumber, nextDepositId, nextExitNumber } = await this.rootChain.counters(head.hash);
+    const complete = nextDepositId === deposits + 1n && nextExitNumber === exits + 1 && nextBlockNumber === blocks + 1;
+    if (complete) return;
     const message =
-      `the contract counts ${nextDepositId - 1n} deposits and ${nextExitNumber - 1} exits, the nodes show ${deposits} and ` +
-      `${exits}: they leave out logs, or ROOT_CHAIN_FROM_BLOCK is after the contract's deployment`;
+      `the contract counts ${nextBlockNumber - 1} blocks, ${nextDepositId - 1n} deposits and ${nextExitNumber - 1} exits, the ` +
+      `nodes show ${blocks}, ${deposits} and ${exits}: they leave out logs, or ROOT_CHAIN_FROM_BLOCK is after the contract's deployment`;
     throw new EthereumError("BAD_ANSWER", message, { block: head.number });
   }
 
@@ -123,7 +132,7 @@ export class ChainSync {
     ];
   }
 
-  private async commitEntries({ finalEvents, windowEvents }: FollowerUpdate): Promise<JsonEntry[]> {
+  private async commitEntries({ head, finalEvents, windowEvents }: FollowerUpdate): Promise<JsonEntry[]> {
     const entries: JsonEntry[] = [];
     const seen = new Set<number>();
     for (const [events, state] of [
@@ -133,8 +142,10 @@ export class ChainSync {
       for (const event of events) {
         if (event.name !== "BlockCommitted") continue;
         const block = this.ledger.block(event.number);
+        if (block?.commit.state === "finalized") continue;
         if (block?.transactionsRoot !== event.transactionsRoot || block.transactionCount !== event.transactionCount) {
           const ours = block === undefined ? "which is not in the journal" : `but ${block.transactionsRoot} was sealed`;
+          await this.checkHeld(event, head.hash);
           const reason = `Ethereum holds block ${event.number} with root ${event.transactionsRoot}, ${ours}`;
           this.found ??= { number: event.number, reason };
           continue;
@@ -142,7 +153,8 @@ export class ChainSync {
         seen.add(event.number);
         const { commit } = block;
         const same = commit.ethereumTransaction === event.ethereumTransaction && commit.timestamp === event.timestamp;
-        if (commit.state === "finalized" || (same && commit.state === state)) continue;
+        if (same && commit.state === state) continue;
+        await this.checkHeld(event, head.hash);
         const entry = { type: "commit", number: event.number, state, timestamp: event.timestamp } as const;
         entries.push({ ...entry, ...(await this.cost(event)), seenAt: this.clock.now() });
       }
@@ -153,11 +165,17 @@ export class ChainSync {
     return entries;
   }
 
+  /** An event counts only where the contract's own storage says the same. */
+  private async checkHeld(event: RootChainEvent & { name: "BlockCommitted" }, at: Hex): Promise<void> {
+    if ((await this.rootChain.blockHash(event.number, at)) === blockHash(event)) return;
+    throw new EthereumError("BAD_ANSWER", "a node shows a commit that the contract does not hold", { ...event });
+  }
+
   private async cost({
     ethereumBlock,
     ethereumTransaction,
   }: RootChainEvent): Promise<Pick<CommitEntry, "ethereumBlock" | "ethereumTransaction" | "gasUsed" | "fee">> {
-    const receipt = await this.receipt(ethereumTransaction);
+    const receipt = await this.receipt(ethereumTransaction).catch(noReceipt);
     return { ethereumBlock, ethereumTransaction, gasUsed: receipt?.gasUsed ?? null, fee: receipt?.fee ?? null };
   }
 
@@ -204,6 +222,12 @@ function changedExits<E extends AnyExitEntry>(
     if (!current.has(number)) entries.push({ ...record.current, state: "removed", final: false });
   }
   return entries;
+}
+
+/** What a commit cost is told when it can be; nothing waits for it. */
+function noReceipt(error: unknown): null {
+  if (error instanceof EthereumError) return null;
+  throw error;
 }
 
 function notCommitted(number: number, seenAt: number): CommitEntry {

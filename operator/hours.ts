@@ -17,16 +17,22 @@ export interface HoursOptions {
   onSealed: () => void;
 }
 
+const STEP_MS = 60_000;
+
 /** Seals the open block at the end of every hour, and at the start one whose hour ended while nobody was there. */
 export async function runHours(options: HoursOptions, signal: AbortSignal): Promise<void> {
   const { sequencer, clock, intervalSeconds } = options;
   const { firstAcceptedAt } = sequencer.ledger.openBlock;
   if (firstAcceptedAt !== null && nextHourEnd(firstAcceptedAt, intervalSeconds) <= clock.now()) await sealNow(options);
+  let end = nextHourEnd(clock.now(), intervalSeconds);
   while (!signal.aborted) {
-    const end = nextHourEnd(clock.now(), intervalSeconds);
     // In steps: a clock set forward is noticed, and no timer takes more than 24 days.
-    while (!signal.aborted && clock.now() < end) await clock.sleep(Math.min(end - clock.now(), 60_000), signal);
-    if (!signal.aborted) await sealNow(options);
+    await clock.sleep(Math.min(end - clock.now(), STEP_MS), signal);
+    if (signal.aborted) return;
+    const next = nextHourEnd(clock.now(), intervalSeconds);
+    if (clock.now() >= end) await sealNow(options);
+    // Not later than the clock says now: one that was set back would make the hour as much longer.
+    if (clock.now() >= end || next < end) end = next;
   }
 }
 

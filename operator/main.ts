@@ -2,52 +2,59 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
-import { Follower, type FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
 import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import { RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
-import { keySigner, keystoreSigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
+import { externalSigner, keySigner, keystoreSigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { TableSecret } from "@plasma-billing/protocol/outputTable.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { getAddress } from "ethers";
 import { pino, type Logger } from "pino";
+import { AlarmLog } from "./alarms.ts";
 import { Challenger, type ChallengerOptions } from "./challenger/challenger.ts";
 import type { OpenExit } from "./challenger/exits.ts";
 import { factsOf } from "./challenger/facts.ts";
 import type { Facts } from "./challenger/planner.ts";
 import { ChallengerRecords } from "./challenger/records.ts";
-import { ChainSync } from "./chainSync.ts";
 import { systemClock as clock } from "./clock.ts";
 import { StartupError, systemCode } from "./errors.ts";
-import { EthereumLoop } from "./ethereumLoop.ts";
+import type { EthereumLoop } from "./ethereumLoop.ts";
+import { openEthereumSide } from "./ethereumSide.ts";
+import { Health } from "./health.ts";
 import { nextHourEnd, runHours, sealNow } from "./hours.ts";
 import type { OperatorPort, Status } from "./http/ports.ts";
 import { createServer, type Server } from "./http/server.ts";
 import { lockFolder } from "./lock.ts";
+import { metricsOf } from "./metrics.ts";
 import { Reads } from "./reads.ts";
 import type { Sequencer } from "./sequencer.ts";
 import { describeSettings, readSettings, type KeySource, type Settings } from "./settings.ts";
-import { Committer } from "./settlement/committer.ts";
 import { SettlementRecords } from "./settlement/records.ts";
+import { settlementStatus } from "./settlement/status.ts";
 import { Store } from "./store.ts";
 import { VerificationPool } from "./verification/pool.ts";
 
 /** After Ctrl-C everything taken is written; what hangs longer than this is left behind. */
 const SHUTDOWN_MS = 4_000;
 const LOOPS_END_MS = 1_000;
+const ALARMS_MS = 1_000;
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
   const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  if (process.argv[2] === "status") return await tellStatus(settings);
+  if (process.argv[2] !== undefined) {
+    throw new StartupError("WRONG_SETTINGS", `no command ${process.argv[2]}: there is status, or none to run`);
+  }
   log.info(describeSettings(settings), "starting");
 
   const lock = lockFolder(settings.dataDir);
-  const signer = await openKey(settings.key);
   const rpc = new EthereumRpc(settings.rpcUrls);
   const rootChain = new RootChainReader(rpc, settings.rootChain);
-  const chainId = await rootChain.check().catch(explainEthereum);
+  const { chainId, operator, exitPeriod } = await rootChain.check().catch(explainEthereum);
+  const signer = await openKey(settings.key, operator);
 
   const failed = Promise.withResolvers<never>();
   const ledger = new Ledger({ chainId, verifyingContract: settings.rootChain }, undefined, tableSecret());
@@ -57,35 +64,29 @@ async function main(): Promise<void> {
   const reads = new Reads({
     ...{ ledger, index },
     durable: () => sequencer.durable,
-    pendingDeposits: () => chainSync.pendingDeposits,
+    pendingDeposits: () => ethereum.chainSync.pendingDeposits,
   });
   const pool = await VerificationPool.start({ separator: ledger.separator, threads });
   pool.failed.catch(failed.reject);
   const records = openRecords(settings, "settlement.db", (path) => new SettlementRecords(path));
-  const chainSync = openChainSync(ledger, sequencer, rpc, rootChain);
-  const { maxFeeGwei, commitIntervalSeconds: intervalSeconds, ethereumPollMs: pollMs } = settings;
-  const committer = new Committer({
-    ...{ ledger, rpc, rootChain, chainId, signer, records, maxFeeGwei, log },
-    durable: () => sequencer.durable,
-    conflict: () => chainSync.conflict,
+  const { maxFeeGwei, commitIntervalSeconds: intervalSeconds, ethereumPollMs: pollMs, fromBlock } = settings;
+  const ethereum = openEthereumSide({
+    ...{ sequencer, rpc, rootChain, chainId, exitPeriod, signer, records, maxFeeGwei, fromBlock, pollMs, clock, log },
+    finality: settings.depositFinality,
+    spendOf: async (id) => await reads.spendOf(id),
+    onUpdate: (update) => challenger?.take(update),
   });
-  const from = ledger.lastFollowed ?? { number: settings.fromBlock - 1, hash: null };
-  const follower = new Follower(rpc, settings.rootChain, settings.depositFinality, from);
-  const known = { rpc, rootChain, chainId, followedTo: from.number, log };
-  const challenger = openChallenger(settings, signer.address, reads, known);
-  const onUpdate = (update: FollowerUpdate): void => challenger?.take(update);
-  const loop = new EthereumLoop({ follower, chainSync, committer, onUpdate, clock, pollMs, log });
+  const { loop, committer, followedTo } = ethereum;
+  const challenger = openChallenger(settings, signer.address, reads, { rpc, rootChain, chainId, followedTo, log });
   const hours = { sequencer, clock, intervalSeconds, log, onSealed: () => loop.wake() };
-
-  const warnings = (): string[] => {
-    const found = [committerProblem(committer), loop.problem, challenger?.warning ?? null];
-    if (sequencer.stalled) found.push(`the journal in ${settings.dataDir} cannot be written: make room`);
-    return found.filter((text) => text !== null);
-  };
+  const parts = { ledger, sequencer, rpc, loop, committer, records, challenger, clock, dataDir };
+  const health = new Health({ ...parts, operator: signer.address });
   const port: OperatorPort = {
-    ...{ reads, log, adminToken: settings.adminToken, unready: warnings },
+    ...{ reads, log, adminToken: settings.adminToken },
+    unready: () => health.unready,
+    metrics: metricsOf(ledger, health),
     submit: submitting(loop, pool, sequencer),
-    status: () => statusOf(ledger, settings, chainId, signer, loop, warnings()),
+    status: () => statusOf(ledger, settings, chainId, signer, loop, health),
     settlementState: (number) => committer.stateOf(number),
     commitNow: async () => await sealNow(hours),
   };
@@ -99,6 +100,7 @@ async function main(): Promise<void> {
     loop.run(stopping),
     challenger?.run(stopping),
     runHours(hours, stopping),
+    watchAlarms(health, log, stopping),
     aborted(stopping),
   ]);
   await Promise.race([loops, aborted(stopping)]);
@@ -114,20 +116,11 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
-function openChainSync(ledger: Ledger, sequencer: Sequencer, rpc: EthereumRpc, rootChain: RootChainReader): ChainSync {
-  return new ChainSync({
-    ...{ ledger, clock },
-    record: async (entries) => await sequencer.record(entries),
-    receipt: async (hash) => await rpc.receipt(hash),
-    counters: async (blockHash) => await rootChain.counters(blockHash),
-  });
-}
-
 /** A payment's way: verified in another thread, then judged and written. */
 function submitting(loop: EthereumLoop, pool: VerificationPool, sequencer: Sequencer): OperatorPort["submit"] {
   return async (request) => {
     // An exit that started while this process was down must be known before its output can be judged.
-    if (!loop.synced || sequencer.overloaded) return { kind: "overloaded" };
+    if (loop.blind || sequencer.overloaded) return { kind: "overloaded" };
     const verified = await pool.verify(request);
     if (verified === null) return { kind: "overloaded" };
     if (verified.kind === "malformed") return verified;
@@ -169,8 +162,12 @@ function tableSecret(): TableSecret {
   return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
 }
 
-function committerProblem({ halted, warning }: Committer): string | null {
-  return halted === null ? warning : `committing has stopped: ${halted.reason}`;
+async function watchAlarms(health: Health, log: Logger, signal: AbortSignal): Promise<void> {
+  const alarms = new AlarmLog(log);
+  while (!signal.aborted) {
+    await clock.sleep(ALARMS_MS, signal);
+    alarms.take(health.alarms);
+  }
 }
 
 function statusOf(
@@ -179,7 +176,7 @@ function statusOf(
   chainId: bigint,
   signer: Signer,
   loop: EthereumLoop,
-  warnings: string[],
+  health: Health,
 ): Status {
   const numbersIn = (...states: string[]): number[] =>
     ledger.sealedBlocks.filter((block) => states.includes(block.commit.state)).map((block) => block.number);
@@ -195,8 +192,23 @@ function statusOf(
     backlog: numbersIn("sealed").length,
     ethereum: loop.health,
     paused: false,
-    warnings,
+    warnings: health.alarms.map(({ text }) => text),
+    alarms: health.alarms,
+    settlement: health.settlement,
   };
+}
+
+/** Tells how settlement stands, whether or not an operator runs on the folder. */
+async function tellStatus(settings: Settings): Promise<void> {
+  const rpc = new EthereumRpc(settings.rpcUrls);
+  const rootChain = new RootChainReader(rpc, settings.rootChain);
+  const { chainId, operator } = await rootChain.check().catch(explainEthereum);
+  const { address } = await openKey(settings.key, operator);
+  const records = openRecords(settings, "settlement.db", (path) => new SettlementRecords(path, { readOnly: true }));
+  const { maxFeeGwei } = settings;
+  const lines = await settlementStatus({ rpc, rootChain, chainId, address, records, maxFeeGwei });
+  process.stdout.write(`${lines.join("\n")}\n`);
+  records.close();
 }
 
 function openRecords<T>({ dataDir }: Settings, file: string, open: (path: string) => T): T {
@@ -204,6 +216,7 @@ function openRecords<T>({ dataDir }: Settings, file: string, open: (path: string
   try {
     return open(path);
   } catch (error) {
+    if (error instanceof StartupError) throw error;
     const message = `${path} cannot be used (${String(error)}): restore the folder from a copy`;
     throw new StartupError("SETTLEMENT_DAMAGED", message, { path }, error);
   }
@@ -232,8 +245,17 @@ function openChallenger(
   return new Challenger({ ...known, facts, signer, records, maxFeeGwei, fromBlock });
 }
 
-async function openKey(key: KeySource): Promise<Signer> {
+async function openKey(key: KeySource, operator: Address): Promise<Signer> {
   if (key.kind === "privateKey") return keySigner(key.privateKey);
+  if (key.kind === "external") {
+    try {
+      return await externalSigner(key.url, operator);
+    } catch (error) {
+      const { host } = new URL(key.url);
+      const message = `the signer at ${host} cannot be used (${String(error)}): check SIGNER_URL and the signer's accounts`;
+      throw new StartupError("SIGNER_UNREACHABLE", message, { host }, error);
+    }
+  }
   try {
     return await keystoreSigner(key.path, key.passwordFile);
   } catch (error) {

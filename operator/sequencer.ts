@@ -43,6 +43,9 @@ interface Forming {
   resolve: () => void;
 }
 
+/** Where groups are kept; `append` resolves when they are on the disk. */
+export type JournalPort = Pick<Journal, "nextPosition" | "append" | "close">;
+
 export interface SequencerOptions {
   ledger: Ledger;
   clock: Clock;
@@ -63,7 +66,7 @@ export interface SequencerOptions {
 export class Sequencer {
   readonly ledger: Ledger;
   private readonly options: SequencerOptions;
-  private readonly journal: Journal;
+  private readonly journal: JournalPort;
   private forming: Forming;
   /** Groups behind the one being written that take no more: one by payments, further ones only by a large record. */
   private readonly full: Forming[] = [];
@@ -77,7 +80,7 @@ export class Sequencer {
   private closing = false;
   private broken = false;
 
-  private constructor(options: SequencerOptions, journal: Journal) {
+  private constructor(options: SequencerOptions, journal: JournalPort) {
     this.ledger = options.ledger;
     this.options = options;
     this.journal = journal;
@@ -91,7 +94,7 @@ export class Sequencer {
    */
   static async open(
     options: SequencerOptions,
-    openJournal: (replay: (group: JournalGroup) => void) => Promise<Journal>,
+    openJournal: (replay: (group: JournalGroup) => void) => Promise<JournalPort>,
   ): Promise<Sequencer> {
     const { ledger, clock } = options;
     const journal = await openJournal((group) => replayGroup(ledger, group));
@@ -273,7 +276,7 @@ export class Sequencer {
         this.forming = newGroup(group.buffer.firstPosition + group.buffer.count, this.spare);
         this.spare = null;
       }
-      this.wroteAt = performance.now();
+      this.wroteAt = this.options.clock.now();
       await this.persist(group.buffer);
       this.spare = group.buffer;
       this.written = group.end as Durable;
@@ -286,9 +289,11 @@ export class Sequencer {
 
   /** Waits until the next group was gathered for long enough; not for one that is full, or when there is none. */
   private async gather(): Promise<void> {
-    const restMs = GATHER_MS - (performance.now() - this.wroteAt);
-    if (this.forming.buffer.count === 0 || this.full.length > 0 || restMs <= 0) return;
-    await new Promise<void>((resolve) => setTimeout(resolve, restMs));
+    const { clock } = this.options;
+    const restMs = GATHER_MS - (clock.now() - this.wroteAt);
+    // A clock that was set back must not hold up anybody.
+    if (this.forming.buffer.count === 0 || this.full.length > 0 || restMs <= 0 || restMs > GATHER_MS) return;
+    await clock.sleep(restMs);
   }
 
   /** Tries until the disk has the group. */

@@ -8,7 +8,9 @@ import { StartupError } from "./errors.ts";
 import { SNAPSHOT_ENTRIES } from "./snapshots.ts";
 
 export type KeySource =
-  { kind: "privateKey"; privateKey: Hex } | { kind: "keystore"; path: string; passwordFile: string };
+  | { kind: "privateKey"; privateKey: Hex }
+  | { kind: "keystore"; path: string; passwordFile: string }
+  | { kind: "external"; url: string };
 
 export interface Settings {
   rpcUrls: string[];
@@ -107,22 +109,26 @@ export function describeSettings(settings: Settings): Record<string, unknown> {
 }
 
 function readKey(get: (name: string) => string | null, wrong: string[]): KeySource {
-  if (get("SIGNER_URL") !== null) {
-    wrong.push("SIGNER_URL is not supported yet: set OPERATOR_PRIVATE_KEY or OPERATOR_KEYSTORE");
-  }
   const privateKey = get("OPERATOR_PRIVATE_KEY");
   const path = get("OPERATOR_KEYSTORE");
   const passwordFile = get("OPERATOR_KEYSTORE_PASSWORD_FILE");
-  if (privateKey !== null && (path !== null || passwordFile !== null)) {
-    wrong.push("OPERATOR_PRIVATE_KEY and OPERATOR_KEYSTORE are both set: choose one");
-  } else if (privateKey !== null) {
-    if (!isPrivateKey(privateKey)) wrong.push("OPERATOR_PRIVATE_KEY must be a private key: 0x and 64 hex digits");
-  } else if (path === null && passwordFile === null) {
-    wrong.push("OPERATOR_PRIVATE_KEY, or OPERATOR_KEYSTORE with OPERATOR_KEYSTORE_PASSWORD_FILE, is missing");
-  } else if (path === null || passwordFile === null) {
-    wrong.push("OPERATOR_KEYSTORE and OPERATOR_KEYSTORE_PASSWORD_FILE go together");
-  } else {
-    return { kind: "keystore", path, passwordFile };
+  const url = get("SIGNER_URL");
+  const keystore = path !== null || passwordFile !== null;
+  const given = [
+    ...(privateKey === null ? [] : ["OPERATOR_PRIVATE_KEY"]),
+    ...(keystore ? ["OPERATOR_KEYSTORE"] : []),
+    ...(url === null ? [] : ["SIGNER_URL"]),
+  ];
+  const all = "OPERATOR_PRIVATE_KEY, OPERATOR_KEYSTORE with OPERATOR_KEYSTORE_PASSWORD_FILE, or SIGNER_URL";
+  if (given.length > 1) wrong.push(`${given.join(" and ")} are set: choose one`);
+  else if (given.length === 0) wrong.push(`${all}, is missing`);
+  else if (url !== null) {
+    if (parseUrls(url)?.length !== 1) wrong.push("SIGNER_URL must be the http(s) URL of a signer");
+    return { kind: "external", url };
+  } else if (path !== null && passwordFile !== null) return { kind: "keystore", path, passwordFile };
+  else if (keystore) wrong.push("OPERATOR_KEYSTORE and OPERATOR_KEYSTORE_PASSWORD_FILE go together");
+  else if (!isPrivateKey(privateKey as string)) {
+    wrong.push("OPERATOR_PRIVATE_KEY must be a private key: 0x and 64 hex digits");
   }
   return { kind: "privateKey", privateKey: privateKey as Hex };
 }

@@ -1,5 +1,5 @@
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
-import { RANGE_BLOCKS, type FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
+import { finalLogs, RANGE_BLOCKS, type FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
 import {
   decodeLogs,
   type GameTerms,
@@ -139,7 +139,7 @@ export class Challenger {
     while (this.unread.from <= this.unread.to) {
       const { from } = this.unread;
       const to = Math.min(this.unread.to, from + RANGE_BLOCKS - 1);
-      const events = decodeLogs(await rpc.logs(rootChain.address, { from, to }));
+      const events = decodeLogs(await finalLogs(rpc, rootChain.address, from, to));
       if (!this.exits.settle(events)) this.readAgain();
       else this.unread = { from: to + 1, to: this.unread.to };
     }

@@ -1,7 +1,7 @@
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
 import { currentFees, nextAttempt, type Prices, type SignedAttempt } from "@plasma-billing/ethereum/fees.ts";
 import type { EthereumRpc, Header } from "@plasma-billing/ethereum/rpc.ts";
-import { offer, signExactly } from "@plasma-billing/ethereum/sending.ts";
+import { signExactly } from "@plasma-billing/ethereum/sending.ts";
 import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
@@ -108,7 +108,7 @@ export class Sender {
     return {
       head,
       nonceNow: await rpc.nonce(signer.address, head.hash),
-      balance: await rpc.balance(signer.address),
+      balance: await rpc.balance(signer.address, head.hash),
       baseFeePerGas: head.baseFeePerGas,
       tip: await rpc.tip(),
       maxFeePerGas: BigInt(maxFeeGwei) * 10n ** 9n,
@@ -193,15 +193,16 @@ export class Sender {
   ): Promise<SignedAttempt | null> {
     const { signer, chainId, rootChain: to } = this.options;
     const signed = await signExactly(signer, { chainId, nonce, to, data, value, gasLimit, ...fees });
-    if (signed === null) return this.complain("signer", "the challenger's signer signed something else");
+    if ("problem" in signed) return this.complain("signer", signed.problem);
     return { index, ...signed, ...fees, ethereumBlock };
   }
 
   private async send({ duty, nonce }: Slot, { raw, hash }: SignedAttempt, ethereumBlock: number): Promise<void> {
     const { rpc, log } = this.options;
-    const reason = await offer(rpc, raw);
-    if (reason !== null) log.debug({ duty, hash, reason }, "a node did not take the challenge, which proves nothing");
-    else if (!this.sent.has(hash)) log.info({ duty, nonce, hash }, "challenge sent");
+    const { taken, refusals } = await rpc.sendRawTransaction(raw);
+    if (refusals.length > 0)
+      log.debug({ duty, hash, refusals }, "a node did not take the challenge, which proves nothing");
+    if (taken > 0 && !this.sent.has(hash)) log.info({ duty, nonce, hash }, "challenge sent");
     this.sent.set(hash, ethereumBlock);
   }
 

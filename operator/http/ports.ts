@@ -1,6 +1,36 @@
+import type { NodeHealth } from "@plasma-billing/ethereum/nodes.ts";
 import type { Logger } from "pino";
+import type { Alarm } from "../alarms.ts";
 import type { Reads } from "../reads.ts";
+import type { SettlementState } from "../settlement/planner.ts";
 import type { IntakeAnswer, IntakeRequest } from "./intake.ts";
+
+/** The way of the hours to Ethereum. */
+export interface SettlementStatus {
+  /** Those that are not final there, oldest first. */
+  blocks: {
+    number: number;
+    state: SettlementState;
+    transactionCount: number;
+    /** Unix milliseconds. */
+    sealedAt: number;
+    nonce: number | null;
+    /** Signed so far. */
+    attempts: number;
+    /** The commit on Ethereum, else the one signed last. */
+    transaction: string | null;
+  }[];
+  oldestUnlandedSeconds: number | null;
+  /** Of all commits so far, in wei. */
+  feesPaid: string;
+  /** In wei. */
+  balance: string | null;
+  /** At the fees of now. */
+  hoursOfFeesLeft: number | null;
+  /** What nodes said of the commit sent last; they may be wrong. */
+  refusals: string[];
+  nodes: NodeHealth[];
+}
 
 /** How the operator and Ethereum are doing, as `GET /v1/status` says. */
 export interface Status {
@@ -18,7 +48,10 @@ export interface Status {
   backlog: number;
   ethereum: { head: number | null; finalized: number | null; healthy: boolean };
   paused: boolean;
+  /** The alarms in words. */
   warnings: string[];
+  alarms: Alarm[];
+  settlement: SettlementStatus;
 }
 
 /** What the HTTP server needs of the operator. */
@@ -29,6 +62,8 @@ export interface OperatorPort {
   readonly adminToken: string | null;
   submit(request: IntakeRequest): Promise<IntakeAnswer>;
   status(): Status;
+  /** In the text format of Prometheus. */
+  metrics(): Promise<string>;
   /** Why the operator is not ready; empty when it is. */
   unready(): string[];
   /** State of a block that is sealed but not on Ethereum. */

@@ -1,35 +1,32 @@
+import type { FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
+import { encodeCommit } from "@plasma-billing/ethereum/rootChain.ts";
+import { signExactly } from "@plasma-billing/ethereum/sending.ts";
+import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
-import type { Fees } from "@plasma-billing/ethereum/fees.ts";
-import { encodeCommit, type RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
-import type { EthereumRpc, Header } from "@plasma-billing/ethereum/rpc.ts";
-import { offer, signExactly } from "@plasma-billing/ethereum/sending.ts";
-import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import type { Logger } from "pino";
+import type { Alarm } from "../alarms.ts";
 import type { Conflict } from "../chainSync.ts";
 import { systemCode } from "../errors.ts";
 import type { Durable } from "../sequencer.ts";
-import { plan } from "./planner.ts";
-import type { Attempt, SettlementRecords } from "./records.ts";
+import { planSending, planStanding, type Action, type Plan, type SettlementState } from "./planner.ts";
+import type { Attempt } from "./records.ts";
+import { readAccount, readSending, type Account, type SituationOptions } from "./situation.ts";
 
-/** A commit takes about 53,000 gas. */
-const COMMIT_GAS_LIMIT = 100_000n;
 /** More steps than one block's commit has between two looks at Ethereum. */
 const STEPS_MAX = 8;
 
-export interface CommitterOptions {
+/** Ethereum blocks between two looks at the balance while there is nothing to commit. */
+const ACCOUNT_BLOCKS = 25;
+
+export interface CommitterOptions extends SituationOptions {
   ledger: Ledger;
-  rpc: EthereumRpc;
-  rootChain: RootChainReader;
-  chainId: bigint;
   signer: Signer;
-  records: SettlementRecords;
-  maxFeeGwei: number;
   log: Logger;
   conflict: () => Conflict | null;
   /** What is on the disk: what a crash could take back is not committed. */
-  durable?: () => Durable;
+  durable: () => Durable;
 }
 
 /**
@@ -41,7 +38,9 @@ export class Committer {
   private readonly sent = new Map<Hex, number>();
   private inFlight: number | null = null;
   private stopped: Conflict | null = null;
-  private problem: string | null = null;
+  private found: Alarm | null = null;
+  private accountSeen: Account | null = null;
+  private refusals: string[] = [];
 
   constructor(options: CommitterOptions) {
     this.options = options;
@@ -52,9 +51,19 @@ export class Committer {
     return this.stopped;
   }
 
+  /** What the last look at the account that commits showed. */
+  get account(): Account | null {
+    return this.accountSeen;
+  }
+
   /** What keeps a commit waiting, for whoever can mend it. */
-  get warning(): string | null {
-    return this.problem;
+  get alarm(): Alarm | null {
+    return this.found;
+  }
+
+  /** What nodes said of the attempt sent last; they may be wrong. */
+  get lastRefusals(): readonly string[] {
+    return this.refusals;
   }
 
   /** The state of a block that is not committed: `sent` once a node may have seen it. */
@@ -63,99 +72,161 @@ export class Committer {
     return this.inFlight === number ? "sent" : "sealed";
   }
 
-  /** Does what can be done for the next block, seen from this head and this final block. */
-  async step(head: Header, finalHash: Hex | null): Promise<void> {
-    if (this.stopped !== null) return;
-    const conflict = this.options.conflict();
-    if (conflict !== null) {
-      this.halt(conflict);
-      return;
-    }
-    const before = this.problem;
-    this.problem = null;
-    try {
-      for (let steps = 0; steps < STEPS_MAX; steps++) if (!(await this.next(head, finalHash))) break;
-    } catch (error) {
-      if (systemCode(error) !== "ERR_SQLITE_ERROR") throw error;
-      this.problem = `settlement.db cannot be written (${(error as Error).message}): make room, the commit waits`;
-    }
-    if (this.problem !== null && this.problem !== before) this.options.log.warn(this.problem);
+  /** The same in all its steps, of any block. */
+  detailOf(number: number): SettlementState {
+    const { ledger, records, signer, chainId } = this.options;
+    const block = ledger.block(number);
+    if (block === undefined) return "open";
+    if (block.commit.state === "finalized") return "final";
+    if (block.commit.state === "committed") return "landed";
+    if (this.stopped !== null) return "halted";
+    if (records.block(number) === null) return "sealed";
+    const sender = { chainId, address: signer.address };
+    const nonce = records.nonces(number, sender).at(-1);
+    if (nonce === undefined) return "bound";
+    if (records.attempts(sender, nonce).length === 0) return "numbered";
+    return this.inFlight === number ? "sent" : "signed";
   }
 
-  private async next(head: Header, finalHash: Hex | null): Promise<boolean> {
-    const { ledger, rpc, rootChain, records, signer } = this.options;
-    const number = await rootChain.nextBlockNumber(head.hash);
-    if (number > ledger.sealedBlocks.length + 1) {
-      const reason = `Ethereum expects block ${number}, the journal has sealed ${ledger.sealedBlocks.length} only`;
-      return this.halt({ number, reason: `${reason}: an older copy of the folder? Restore the newest one` });
-    }
-    const block = ledger.block(number);
-    if (block === undefined) {
-      this.inFlight = null;
-      return false;
-    }
-    if (number >= (this.options.durable?.().openBlock.number ?? Infinity)) {
-      return this.wait(`block ${number} is sealed but not on the disk yet: its commit waits`);
-    }
-    const { transactionsRoot, transactionCount } = block;
-    const calldata = encodeCommit(number, transactionsRoot, transactionCount);
+  /** Does what can be done for the next block, as this update shows Ethereum. */
+  async step(update: FollowerUpdate): Promise<void> {
+    if (this.stopped !== null) return;
     try {
-      records.freeze({ number, transactionsRoot, transactionCount, calldata });
+      this.see(update);
+      for (let steps = 0; steps < STEPS_MAX; steps++) {
+        const { number, action, alarm } = await this.plan(update);
+        this.found = alarm;
+        if (!(await this.act(number, action, update.head.number))) break;
+      }
+      const { height = -Infinity } = this.accountSeen ?? {};
+      if (update.head.number - height >= ACCOUNT_BLOCKS)
+        this.accountSeen = await readAccount(this.options, update.head);
     } catch (error) {
-      if (!(error instanceof InvariantError)) throw error;
-      return this.halt({ number, reason: error.message });
+      if (systemCode(error) !== "ERR_SQLITE_ERROR") throw error;
+      const text = `settlement.db cannot be written (${(error as Error).message}): make room, the commit waits`;
+      this.found = { code: "SETTLEMENT_UNWRITABLE", text };
     }
-    const operator = await rootChain.operator(head.hash);
-    if (operator !== signer.address) {
-      return this.wait(`the contract's operator is ${operator}, this key is ${signer.address}: set the operator's key`);
+  }
+
+  /** Keeps where commits are seen, and that they are gone. */
+  private see({ finalEvents, windowEvents }: FollowerUpdate): void {
+    const { ledger, records, log } = this.options;
+    const landed = new Set<number>();
+    const look = (events: FollowerUpdate["finalEvents"], status: "landed" | "final"): void => {
+      for (const event of events) {
+        if (event.name !== "BlockCommitted") continue;
+        const { number, ethereumTransaction: transaction, ethereumBlockHash: blockHash, ethereumBlock: height } = event;
+        landed.add(number);
+        const last = records.lastSeen(number);
+        if (last?.status === "final" || (last?.status === status && last.blockHash === blockHash)) continue;
+        records.see({ number, status, transaction, blockHash, height });
+        log.info({ number, hash: transaction, ethereumBlock: height }, `commit ${status}`);
+      }
+    };
+    look(finalEvents, "final");
+    look(windowEvents, "landed");
+    // Only the newest blocks can be unfinal: from the end back to the first that is final.
+    for (const { number } of ledger.sealedBlocks.toReversed()) {
+      const last = records.lastSeen(number);
+      if (last?.status === "final") break;
+      if (last?.status !== "landed" || landed.has(number)) continue;
+      records.see({ number, status: "gone", transaction: last.transaction, blockHash: last.blockHash, height: null });
+      log.warn({ number, hash: last.transaction }, "a reorganisation took the commit away: it is sent again");
     }
-    const nonce = records.nonce(number, signer.address);
-    const attempts = nonce === null ? [] : records.attempts(number, nonce);
-    const last = attempts.at(-1);
-    const nonceNow = await rpc.nonce(signer.address, head.hash);
-    const action = plan({
-      ethereumBlock: head.number,
-      baseFeePerGas: head.baseFeePerGas,
-      tip: await rpc.tip(),
-      nonceNow,
-      nonceFinal: finalHash === null ? 0 : await rpc.nonce(signer.address, finalHash),
-      nonce,
-      attempts,
-      sentAt: last === undefined ? null : (this.sent.get(last.hash) ?? null),
-      maxFeePerGas: BigInt(this.options.maxFeeGwei) * 10n ** 9n,
-    });
-    if (last !== undefined) this.inFlight = number;
+  }
+
+  private async plan(update: FollowerUpdate): Promise<Plan & { number: number }> {
+    const { ledger, rootChain, records, conflict, durable } = this.options;
+    const { head } = update;
+    const number = await rootChain.nextBlockNumber(head.hash);
+    const block = ledger.block(number);
+    const frozen = records.block(number);
+    const standing = {
+      ...{ number, sealed: ledger.sealedBlocks.length, durable: durable().openBlock.number - 1 },
+      ...{ highestBound: records.highest, bound: frozen !== null },
+      previousIsOurs: number === 1 || (ledger.block(number - 1)?.commit.state ?? "sealed") !== "sealed",
+      conflict: conflict()?.reason ?? null,
+    };
+    if (frozen !== null && block !== undefined && frozen.transactionsRoot !== block.transactionsRoot) {
+      standing.conflict ??= `block ${number} was bound with root ${frozen.transactionsRoot}, the journal has ${block.transactionsRoot}`;
+    }
+    const plan = planStanding(standing);
+    if (plan !== null) {
+      if (plan.action.do === "wait") this.inFlight = null;
+      return { number, ...plan };
+    }
+    const sending = await readSending(this.options, number, update, this.sent);
+    if (sending.attempts.length > 0) this.inFlight = number;
+    return { number, ...planSending(sending) };
+  }
+
+  /** True when the next step may follow at once. */
+  private async act(number: number, action: Action, ethereumBlock: number): Promise<boolean> {
+    const { records, signer, chainId, log } = this.options;
     switch (action.do) {
+      case "wait":
+        return false;
+      case "halt":
+        this.stopped = { number, reason: action.reason };
+        log.error(this.stopped, "committing has stopped: an operator must decide; payments go on");
+        return false;
+      case "bind":
+        this.bind();
+        return true;
       case "takeNonce":
-        records.takeNonce(number, signer.address, action.nonce);
+        records.takeNonce(number, { chainId, address: signer.address }, action.nonce);
+        log.info({ number, nonce: action.nonce }, "commit has its nonce");
         return true;
       case "sign":
-        return await this.sign(number, nonce as number, action.index, action.fees, calldata, head.number);
+        return await this.sign(number, action, ethereumBlock);
       case "send":
-        await this.send(action.attempt, head.number);
+        await this.send(action.attempt, ethereumBlock);
         return false;
-      case "wait":
-        return this.wait(action.warning);
+    }
+  }
+
+  /** Fixes for every sealed block on the disk what is committed for it. */
+  private bind(): void {
+    const { ledger, records, durable, log } = this.options;
+    for (let number = records.highest + 1; number < durable().openBlock.number; number++) {
+      const block = ledger.block(number);
+      if (block === undefined) throw new InvariantError("a sealed block is missing", { number });
+      const { transactionsRoot, transactionCount } = block;
+      const calldata = encodeCommit(number, transactionsRoot, transactionCount);
+      records.freeze({ number, transactionsRoot, transactionCount, calldata });
+      log.info({ number, transactionsRoot, transactionCount }, "commit bound");
     }
   }
 
   private async sign(
     number: number,
-    nonce: number,
-    index: number,
-    fees: Fees,
-    calldata: Hex,
+    { index, fees, gasLimit }: Extract<Action, { do: "sign" }>,
     ethereumBlock: number,
   ): Promise<boolean> {
-    const { rpc, signer, rootChain, chainId, records, log } = this.options;
-    const missing = COMMIT_GAS_LIMIT * fees.maxFeePerGas - (await rpc.balance(signer.address));
-    if (missing > 0n) return this.wait(`${signer.address} lacks ${missing} wei for the commit: send it that much`);
+    const { signer, rootChain, chainId, records, log } = this.options;
+    const sender = { chainId, address: signer.address };
+    const frozen = records.block(number);
+    const nonce = records.nonces(number, sender).at(-1);
+    if (frozen === null || nonce === undefined) throw new InvariantError("signed before it is bound", { number });
     const to = rootChain.address;
-    const request = { chainId, nonce, to, data: calldata, value: 0n, gasLimit: COMMIT_GAS_LIMIT, ...fees };
-    const signed = await signExactly(signer, request);
-    if (signed === null) return this.wait("the signer signed something else than it was asked to");
+    const signed = await signExactly(signer, {
+      chainId,
+      nonce,
+      to,
+      data: frozen.calldata,
+      value: 0n,
+      gasLimit,
+      ...fees,
+    });
+    if ("problem" in signed) {
+      this.found = { code: "SIGNER_FAILED", text: `block ${number} waits: ${signed.problem}` };
+      // What was signed before goes on being sent.
+      const last = records.attempts(sender, nonce).at(-1);
+      if (last !== undefined) await this.send(last, ethereumBlock);
+      return false;
+    }
     const { hash, raw } = signed;
-    records.add({ number, nonce, index, hash, raw, ...fees, ethereumBlock });
+    records.add(sender, { number, nonce, index, hash, raw, ...fees, gasLimit, ethereumBlock });
     log.info({ number, nonce, attempt: index, hash, maxFeePerGas: fees.maxFeePerGas.toString() }, "commit signed");
     return true;
   }
@@ -165,20 +236,11 @@ export class Committer {
     const { rpc, log } = this.options;
     const { number, hash } = attempt;
     this.inFlight = number;
-    const reason = await offer(rpc, attempt.raw);
-    if (reason !== null) log.debug({ number, hash, reason }, "a node did not take the commit, which proves nothing");
-    else if (!this.sent.has(hash)) log.info({ number, hash }, "commit sent");
+    const { taken, refusals } = await rpc.sendRawTransaction(attempt.raw);
+    this.refusals = refusals.map(({ reason }) => reason);
+    if (refusals.length > 0)
+      log.debug({ number, hash, refusals }, "a node did not take the commit, which proves nothing");
+    if (taken > 0 && !this.sent.has(hash)) log.info({ number, hash, nodes: taken }, "commit sent");
     this.sent.set(hash, ethereumBlock);
-  }
-
-  private wait(warning: string | null): false {
-    this.problem = warning;
-    return false;
-  }
-
-  private halt(conflict: Conflict): false {
-    this.stopped = conflict;
-    this.options.log.error(conflict, "committing has stopped: an operator must decide; payments go on");
-    return false;
   }
 }

@@ -2,6 +2,8 @@
 import { readFile, readdir } from "node:fs/promises";
 import { LEDGER_CODES, MARKETPLACE_CODES } from "@plasma-billing/protocol/errors.ts";
 import { STARTUP_CODES } from "../../operator/errors.ts";
+import { ALARM_CODES } from "../../operator/alarms.ts";
+import { STATES } from "../../operator/settlement/planner.ts";
 import { INTAKE_PATHS } from "../../operator/http/intake.ts";
 import { Problem, ROUTE_CODES, problemJson } from "../../operator/http/problems.ts";
 
@@ -98,7 +100,20 @@ async function checkRoutes(): Promise<void> {
   compare("route", document, firstCells(section(await read(document), "## Routes")), routes);
 }
 
+/** Alarms have a line each on what to do; a block's states are those the planner knows, with their actions. */
+async function checkSettlement(): Promise<void> {
+  const operating = "docs/OPERATING.md";
+  compare("alarm", operating, firstCells(section(await read(operating), "## Watching it")), ALARM_CODES);
+  const document = "operator/settlement/README.md";
+  const documented = rows(await read(document)).map(([state = "", , actions = ""]) => `${state}: ${actions}`);
+  const actual = Object.entries(STATES).map(
+    ([state, actions]) => `\`${state}\`: ${actions.map((action) => `\`${action}\``).join(", ")}`,
+  );
+  compare("state", document, documented, actual);
+}
+
 await checkErrors();
+await checkSettlement();
 await checkSettings();
 await checkRoutes();
 for (const complaint of complaints) console.error(complaint);

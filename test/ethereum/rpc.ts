@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
 import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
+import { httpTransport } from "@plasma-billing/ethereum/transport.ts";
 import { freePort } from "../helpers/operatorProcess.ts";
 
 type Answer = (request: {
@@ -52,7 +53,7 @@ describe("Ethereum over JSON-RPC", () => {
     return error as EthereumError;
   };
 
-  it("asks the next node when one gives no answer, and stays with it", async () => {
+  it("what is no answer is no answer: of two nodes the other one's counts, of one it is an error", async () => {
     const bad: Answer[] = [
       () => "reset",
       () => ({ status: 500, body: "oops" }),
@@ -65,36 +66,39 @@ describe("Ethereum over JSON-RPC", () => {
     ];
     for (const answer of bad) {
       const [broken, good] = [await node(answer), await node(result("0x2a"))];
+      const error = await failure(httpTransport(broken.url, "eth_chainId", []));
+      expect(error.code, answer.toString()).to.be.oneOf(["UNREACHABLE", "BAD_ANSWER"]);
       const rpc = new EthereumRpc([broken.url, good.url]);
-      expect(await rpc.chainId(), answer.toString()).to.equal(42n);
-      expect(await rpc.chainId()).to.equal(42n);
-      expect(broken.asked).to.have.length(1);
+      expect(await rpc.code("0x00", "0x00"), answer.toString()).to.equal("0x2a");
+      expect(await rpc.code("0x00", "0x00")).to.equal("0x2a");
+      // Who gave none is not asked again before it has recovered.
+      expect(broken.asked).to.have.length(2);
     }
-    const rpc = new EthereumRpc([`http://127.0.0.1:${await freePort()}`, (await node(result("0x1"))).url]);
-    expect(await rpc.chainId()).to.equal(1n);
+    const away = `http://127.0.0.1:${await freePort()}`;
+    expect(await new EthereumRpc([away, (await node(result("0x01"))).url]).code("0x00", "0x00")).to.equal("0x01");
   });
 
-  it("a refusal is an answer: nobody else is asked, and its code is kept", async () => {
+  it("a refusal keeps the node's code and words", async () => {
     const refusing = await node(({ id }) => ({
       body: JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32000, message: "header not found" } }),
     }));
-    const other = await node(result("0x1"));
-    const error = await failure(new EthereumRpc([refusing.url, other.url]).chainId());
+    const error = await failure(new EthereumRpc([refusing.url]).code("0x00", "0x00"));
     expect(error.code).to.equal("RPC_ERROR");
     expect(error.context["code"]).to.equal(-32000);
     expect(error.retryable).to.equal(true);
-    expect(other.asked).to.deep.equal([]);
+    expect(error.message).to.match(/^127\.0\.0\.1:\d+ refuses eth_getCode: header not found$/);
   });
 
   it("when nobody answers says who was asked for what", async () => {
-    const error = await failure(new EthereumRpc([`http://127.0.0.1:${await freePort()}`]).chainId());
+    const error = await failure(new EthereumRpc([`http://127.0.0.1:${await freePort()}`]).code("0x00", "0x00"));
     expect(error.code).to.equal("UNREACHABLE");
-    expect(error.message).to.match(/^127\.0\.0\.1:\d+ does not answer eth_chainId: /);
+    expect(error.message).to.match(/^127\.0\.0\.1:\d+ does not answer eth_getCode: /);
   });
 
   it("nonsense in an answer is no value", async () => {
     for (const value of ["42", "0xzz", 42, null, {}, `0x${"1".repeat(65)}`]) {
-      expect((await failure(new EthereumRpc([(await node(result(value))).url]).chainId())).code).to.equal("BAD_ANSWER");
+      const rpc = new EthereumRpc([(await node(result(value))).url]);
+      expect((await failure(rpc.balance("0x00", "0x00"))).code).to.equal("BAD_ANSWER");
     }
     for (const value of [{}, [{}], [{ topics: "0x" }], "0x"]) {
       const rpc = new EthereumRpc([(await node(result(value))).url]);
@@ -108,11 +112,12 @@ describe("Ethereum over JSON-RPC", () => {
       body: JSON.stringify({ jsonrpc: "2.0", id, error: { code: 1, message: "no" } }),
     });
     const [deaf, refusing, good] = [await node(() => "reset"), await node(refuse), await node(result("0x12"))];
-    await new EthereumRpc([deaf.url, refusing.url, good.url]).sendRawTransaction("0x02");
+    const told = await new EthereumRpc([deaf.url, refusing.url, good.url]).sendRawTransaction("0x02");
+    expect([told.taken, told.refusals.length]).to.deep.equal([1, 2]);
     for (const { asked } of [deaf, refusing, good]) expect(asked).to.deep.equal(["eth_sendRawTransaction"]);
-    expect((await failure(new EthereumRpc([deaf.url, refusing.url]).sendRawTransaction("0x02"))).code).to.equal(
-      "RPC_ERROR",
-    );
+    const nobody = await new EthereumRpc([deaf.url, refusing.url]).sendRawTransaction("0x02");
+    expect(nobody.taken).to.equal(0);
+    expect(nobody.refusals.map(({ reason }) => reason).join()).to.contain("refuses eth_sendRawTransaction: no");
   });
 
   it("tells the chain of each node that answers", async () => {

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { pino } from "pino";
-import { Follower } from "@plasma-billing/ethereum/follower.ts";
+import type { Follower } from "@plasma-billing/ethereum/follower.ts";
 import { RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
+import { httpTransportWithin } from "@plasma-billing/ethereum/transport.ts";
 import { keySigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
 import type { Entry } from "@plasma-billing/protocol/entries.ts";
 import { decodeEntryBytes } from "@plasma-billing/protocol/entryBytes.ts";
@@ -11,21 +12,28 @@ import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { encodePayment } from "@plasma-billing/protocol/paymentBytes.ts";
 import { decodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { ChainSync } from "../../operator/chainSync.ts";
+import type { ChainSync } from "../../operator/chainSync.ts";
 import { Challenger } from "../../operator/challenger/challenger.ts";
 import { factsOf } from "../../operator/challenger/facts.ts";
 import { ChallengerRecords } from "../../operator/challenger/records.ts";
 import { systemClock } from "../../operator/clock.ts";
+import { openEthereumSide } from "../../operator/ethereumSide.ts";
 import { JournalReader } from "../../operator/journal/reader.ts";
 import { Reads } from "../../operator/reads.ts";
 import type { Sequencer, SubmitResult } from "../../operator/sequencer.ts";
-import { Committer } from "../../operator/settlement/committer.ts";
+import type { Committer } from "../../operator/settlement/committer.ts";
 import { SettlementRecords } from "../../operator/settlement/records.ts";
 import { Store } from "../../operator/store.ts";
 import { verifyPayment } from "../../operator/verification/recover.ts";
 import { type Chain, devKey, type SignedPayment } from "./chain.ts";
 
 export interface LocalOptions {
+  /** Instead of the chain's own node. */
+  urls?: string[];
+  /** How long a node may take to answer. */
+  timeoutMs?: number;
+  /** How far the machine's clock is off. */
+  skewMs?: number;
   finality?: "finalized" | number;
   maxFeeGwei?: number;
   key?: string;
@@ -47,12 +55,14 @@ export class LocalOperator {
   readonly challenger: Challenger | null;
   readonly store: Store;
   readonly reads: Reads;
+  readonly rpc: EthereumRpc;
   private readonly dataDir: string;
 
   private constructor(dataDir: string, parts: Omit<LocalOperator, "turn" | "pay" | "stop" | "entries" | "sequencer">) {
     this.dataDir = dataDir;
     this.store = parts.store;
     this.reads = parts.reads;
+    this.rpc = parts.rpc;
     this.sequencer = parts.store.sequencer;
     this.ledger = parts.ledger;
     this.follower = parts.follower;
@@ -64,7 +74,7 @@ export class LocalOperator {
 
   static async open(chain: Chain, dataDir: string, options: LocalOptions = {}): Promise<LocalOperator> {
     const log = pino({ level: "silent" });
-    const plain = new EthereumRpc([chain.rpcUrl]);
+    const plain = new EthereumRpc(options.urls ?? [chain.rpcUrl], httpTransportWithin(options.timeoutMs ?? 10_000));
     const rpc = options.rpc?.(plain) ?? plain;
     const own = keySigner((options.key ?? devKey(1)) as Hex);
     const signer = options.signer?.(own) ?? own;
@@ -75,24 +85,19 @@ export class LocalOperator {
     const onFailure = (error: Error): never => {
       throw error;
     };
-    const store = await Store.open({ dataDir, ledger, clock: systemClock, log, onFailure });
+    const clock = { ...systemClock, now: () => Date.now() + (options.skewMs ?? 0) };
+    const store = await Store.open({ dataDir, ledger, clock, log, onFailure });
     const { sequencer, index } = store;
     const durable = (): Sequencer["durable"] => sequencer.durable;
     const reads: Reads = new Reads({ ledger, index, durable, pendingDeposits: () => chainSync.pendingDeposits });
     const records = new SettlementRecords(join(dataDir, "settlement.db"));
-    const chainSync = new ChainSync({
-      ledger,
-      clock: systemClock,
-      record: async (list) => await sequencer.record(list),
-      receipt: async (hash) => await rpc.receipt(hash),
-      counters: async (blockHash) => await rootChain.counters(blockHash),
+    const { exitPeriod } = await rootChain.check();
+    const { maxFeeGwei = 200, finality = 3 } = options;
+    const { chainSync, committer, follower, followedTo } = openEthereumSide({
+      ...{ sequencer, rpc, rootChain, chainId, exitPeriod, signer, records, maxFeeGwei, finality, pollMs: 100, log },
+      ...{ fromBlock: chain.deploymentBlock, spendOf: async (id) => await reads.spendOf(id), clock },
+      onUpdate: () => undefined,
     });
-    const conflict = (): ChainSync["conflict"] => chainSync.conflict;
-    const { maxFeeGwei = 200 } = options;
-    const settling = { ledger, durable, rpc, rootChain, chainId, signer, records };
-    const committer = new Committer({ ...settling, maxFeeGwei, log, conflict });
-    const from = ledger.lastFollowed ?? { number: chain.deploymentBlock - 1, hash: null };
-    const follower = new Follower(rpc, address, options.finality ?? 3, from);
     let challenger: Challenger | null = null;
     if (options.challengerKey !== undefined) {
       challenger = new Challenger({
@@ -100,10 +105,20 @@ export class LocalOperator {
         signer: keySigner(options.challengerKey as Hex),
         records: new ChallengerRecords(join(dataDir, "challenger.db")),
         fromBlock: chain.deploymentBlock,
-        followedTo: from.number,
+        followedTo,
       });
     }
-    return new LocalOperator(dataDir, { ledger, store, reads, follower, chainSync, committer, records, challenger });
+    return new LocalOperator(dataDir, {
+      ledger,
+      store,
+      reads,
+      rpc,
+      follower,
+      chainSync,
+      committer,
+      records,
+      challenger,
+    });
   }
 
   /** Every entry on the disk, replayed ones too. */
@@ -121,7 +136,7 @@ export class LocalOperator {
   async turn(): Promise<void> {
     const update = await this.follower.poll();
     await this.chainSync.take(update);
-    await this.committer.step(update.head, update.final.hash);
+    await this.committer.step(update);
     this.challenger?.take(update);
     await this.challenger?.step();
   }

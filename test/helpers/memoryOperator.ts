@@ -133,10 +133,16 @@ export class MemoryOperator {
           backlog: 0,
           paused: false,
           warnings: [],
+          alarms: [],
+        },
+        settlement: {
+          ...{ blocks: [], oldestUnlandedSeconds: null, feesPaid: "0", balance: null, hoursOfFeesLeft: null },
+          ...{ refusals: [], nodes: [] },
         },
         ethereum: { head: 1, finalized: 1, healthy: true },
       }),
       unready: () => operator.unready,
+      metrics: async () => await Promise.resolve(""),
       settlementState: () => operator.settlement,
       commitNow: async () => await store.sequencer.seal(),
     };

@@ -186,7 +186,7 @@ describe("the operator follows Ethereum by block hash", function () {
     const error = await operator.turn().catch((caught: unknown) => caught);
     expect((error as EthereumError).code).to.equal("BAD_ANSWER");
     expect((error as EthereumError).message).to.contain(
-      "the contract counts 1 deposits and 1 exits, the nodes show 0 and 0",
+      "the contract counts 0 blocks, 1 deposits and 1 exits, the nodes show 0, 0 and 0",
     );
     expect(count("followed")).to.equal(0);
     lying = false;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { Transaction, Wallet } from "ethers";
 import type { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import { SettlementRecords } from "../../operator/settlement/records.ts";
 import { Chain, ETHER, devKey } from "../helpers/chain.ts";
@@ -77,8 +78,8 @@ describe("the committer (INV-12)", function () {
   };
   const lastAttempts = (): ReturnType<SettlementRecords["attempts"]> => {
     const number = operator.ledger.sealedBlocks.length;
-    const nonce = operator.records.nonce(number, operatorAddress.toLowerCase()) as number;
-    return operator.records.attempts(number, nonce);
+    const sender = { chainId: chain.chainId, address: operatorAddress.toLowerCase() as Address };
+    return operator.records.attempts(sender, operator.records.nonces(number, sender).at(-1) as number);
   };
   const stateOf = (number: number): string => {
     const { state } = operator.ledger.block(number)!.commit;
@@ -224,11 +225,11 @@ describe("the committer (INV-12)", function () {
     const balance = await node.rpc<string>("eth_getBalance", [operatorAddress, "latest"]);
     await node.rpc("anvil_setBalance", [operatorAddress, "0x10"]);
     await operator.turn();
-    expect(operator.committer.warning).to.match(/^0x[0-9a-f]{40} lacks \d+ wei for the commit: send it that much$/);
+    expect(operator.committer.alarm?.text).to.match(/^0x[0-9a-f]{40} lacks \d+ wei for the commit: send it that much$/);
     expect(operator.committer.stateOf(1)).to.equal("sealed");
     await node.rpc("anvil_setBalance", [operatorAddress, balance]);
     await turns(2);
-    expect(operator.committer.warning).to.equal(null);
+    expect(operator.committer.alarm).to.equal(null);
     await expectCommitted(1);
   });
 
@@ -242,7 +243,7 @@ describe("the committer (INV-12)", function () {
     await foreign.sendTransaction({ to: alice.address, value: 1n, nonce: attempt!.nonce, maxFeePerGas: 10n ** 11n });
     await chain.mine(1);
     await operator.turn();
-    expect(operator.committer.warning).to.contain(`nonce ${attempt!.nonce} was used without committing`);
+    expect(operator.committer.alarm?.text).to.contain(`nonce ${attempt!.nonce} was used without committing`);
     expect(lastAttempts()).to.have.length(1);
     await chain.mine(FINALITY);
     await turns(2);
@@ -254,7 +255,7 @@ describe("the committer (INV-12)", function () {
     await sealBlock();
     await restart({ key: devKey(7) });
     await operator.turn();
-    expect(operator.committer.warning).to.match(
+    expect(operator.committer.alarm?.text).to.match(
       /^the contract's operator is 0x[0-9a-f]{40}, this key is 0x[0-9a-f]{40}/,
     );
     await restart();

@@ -14,15 +14,25 @@ describe("hours", () => {
   });
 
   /** Runs hours on a clock of the test's from `start` until `end`, and tells when blocks were sealed. */
-  const sealedAt = async (start: number, end: number, acceptedAt: number | null): Promise<number[]> => {
+  const sealedAt = async (
+    start: number,
+    end: number,
+    acceptedAt: number | null,
+    setBack: { at: number; by: number } | null = null,
+  ): Promise<number[]> => {
     let now = start;
+    let due = setBack;
     const sealed: number[] = [];
     const controller = new AbortController();
     const clock: Clock = {
       now: () => now,
       sleep: async (ms) => {
         now += ms;
-        if (now > end) controller.abort();
+        if (due !== null && now >= due.at) {
+          now -= due.by;
+          due = null;
+        }
+        if (due === null && now > end) controller.abort();
       },
     };
     const seal = async (): Promise<number> => sealed.push(now);
@@ -47,5 +57,10 @@ describe("hours", () => {
     const [late] = await sealedAt(2.25 * HOUR_MS, 2.9 * HOUR_MS, 1.9 * HOUR_MS);
     expect(late).to.equal(2.25 * HOUR_MS);
     expect(await sealedAt(2.25 * HOUR_MS, 2.9 * HOUR_MS, 2.1 * HOUR_MS)).to.deep.equal([]);
+  });
+
+  it("are not longer because the clock was ahead and is set right", async () => {
+    const back = { at: 24.2 * HOUR_MS, by: 24 * HOUR_MS };
+    expect(await sealedAt(24.1 * HOUR_MS, 1.5 * HOUR_MS, null, back)).to.deep.equal([HOUR_MS]);
   });
 });

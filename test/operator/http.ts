@@ -450,7 +450,7 @@ describe("HTTP API", () => {
       expect(status).to.equal(200);
       expect(body).to.have.all.keys(
         ...["chainId", "contract", "version", "operator", "openBlock", "nextCommitAt", "lastCommitted"],
-        ...["lastFinalized", "backlog", "ethereum", "paused", "warnings"],
+        ...["lastFinalized", "backlog", "ethereum", "paused", "warnings", "alarms", "settlement"],
       );
       expect(body.ethereum).to.have.all.keys("head", "finalized", "healthy");
     });

@@ -89,11 +89,14 @@ describe("the operator's settings", () => {
     expect(wrong({})).to.have.length(3);
   });
 
-  it("take one key, and no signer that does not exist yet", () => {
+  it("take one key, keystore or signer", () => {
     expect(wrong({ ...good, OPERATOR_KEYSTORE: "a" })[0]).to.contain("choose one");
+    expect(wrong({ ...good, SIGNER_URL: "http://localhost:9000" })[0]).to.contain("choose one");
     const { OPERATOR_PRIVATE_KEY: _, ...rest } = good;
     expect(wrong({ ...rest, OPERATOR_KEYSTORE: "a" })[0]).to.contain("go together");
-    expect(wrong({ ...good, SIGNER_URL: "http://localhost:9000" })[0]).to.contain("SIGNER_URL is not supported yet");
+    const url = "http://localhost:9000";
+    expect(wrong({ ...rest, SIGNER_URL: "localhost" })[0]).to.equal("SIGNER_URL must be the http(s) URL of a signer");
+    expect(readSettings({ ...rest, SIGNER_URL: url }).key).to.deep.equal({ kind: "external", url });
   });
 
   it("never show a secret", () => {

@@ -3,6 +3,8 @@ import { NoQuery, PageQuery, pageShape, readPage } from "../schemas.ts";
 import type { Server } from "../server.ts";
 import { depositShape, exitShape } from "../shapes.ts";
 
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
 /** What Ethereum and the operator itself are doing. */
 export function chainRoutes(server: Server, operator: OperatorPort): void {
   const { reads } = operator;
@@ -21,6 +23,10 @@ export function chainRoutes(server: Server, operator: OperatorPort): void {
   });
 
   server.get("/v1/status", { schema: { querystring: NoQuery } }, () => operator.status());
+
+  server.get("/metrics", { schema: { querystring: NoQuery } }, async (_, reply) => {
+    return await reply.type(METRICS_TYPE).send(await operator.metrics());
+  });
 
   server.get("/healthz", { schema: { querystring: NoQuery } }, () => ({ alive: true }));
 
