@@ -49,6 +49,7 @@ const CHECKS: Check[] = [
     ],
   },
   { name: "attacks", what: "the documented attacks are the tests'", command: ["scripts/checks/attacks.ts"] },
+  { name: "faults", what: "the documented faults are the tests'", command: ["scripts/checks/faults.ts"] },
   { name: "docs", what: "codes and settings stand in the documents", command: ["scripts/checks/docs.ts"] },
 ];
 
