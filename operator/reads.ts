@@ -47,6 +47,9 @@ export interface Balance {
 
 export type PaymentState = "accepted" | "committed" | "finalized";
 
+/** Looked through for deposits that were credited while somebody pages through outputs. */
+const WAITED_PAGES_MAX = 20;
+
 /** Which payments a list has; what is absent does not matter. */
 export interface PaymentFilter {
   address?: Address;
@@ -253,16 +256,13 @@ export class Reads {
     }));
     const credited: ShownOutput[] = [];
     let before: { position: number; index: number } | null = null;
-    // What was credited since the first page: entries from its end on.
-    while (this.durableNow().position >= position) {
+    // What was credited since the first page: entries from its end on. A cursor may be forged, so not any number of them.
+    for (let pages = 0; pages < WAITED_PAGES_MAX && this.durableNow().position >= position; pages++) {
       const page: Page<IndexedOutput, { position: number; index: number }> = await this.index.outputs(
-        owner,
-        false,
-        1000,
-        before,
+        ...([owner, false, 1000, before] as const),
       );
       const newer = page.items.filter((output) => output.position >= position);
-      credited.push(...newer.map((output) => this.show(output)));
+      for (const output of newer) if (output.depositId !== null) credited.push(this.show(output));
       before = page.next;
       if (newer.length < page.items.length || before === null) break;
     }

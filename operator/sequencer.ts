@@ -215,6 +215,11 @@ export class Sequencer {
     const { inputs, outputs, signatures } = countsAt(piece, payment);
     const transaction = decodePayment(piece, payment, payment + paymentBytes(inputs, outputs, signatures));
     const missing = transaction.inputs.flatMap((id, index) => (ledger.output(id) === undefined ? { id, index } : []));
+    // With signatures of another number, only whether it is an old one is asked: that has no input left.
+    if (error.code === "WRONG_SIGNATURE_COUNT") {
+      if (missing.length < transaction.inputs.length) return { kind: "refused", error };
+      missing.length = 0;
+    }
     return { hash, error, missing, upTo: ledger.position };
   }
 
@@ -231,20 +236,24 @@ export class Sequencer {
   private add(entry: JsonEntry): void {
     if (this.closing) throw new InvariantError("the sequencer is closed", { type: entry.type });
     const bytes = encodeJsonEntry(entry);
+    this.makeRoom(bytes.length);
     // An entry that cannot be throws before it changes anything.
     this.ledger.apply(entry);
     const slot = this.reserve(bytes.length);
     slot.bytes.set(bytes, slot.at);
   }
 
+  /** Has the group being formed take no more when an entry does not fit; the ledger must not have that entry yet. */
+  private makeRoom(length: number): void {
+    const { count, firstPosition, byteLength } = this.forming.buffer;
+    if (count === 0 || byteLength + length <= GROUP_BYTES_MAX) return;
+    this.full.push(this.end(this.forming));
+    this.forming = newGroup(firstPosition + count);
+  }
+
   /** Room for an entry in the group being formed, which is written as soon as the disk is free. */
   private readonly reserve = (length: number): EntrySlot => {
-    if (this.forming.buffer.count > 0 && this.forming.buffer.byteLength + length > GROUP_BYTES_MAX) {
-      // The entry that asks is not in the ledger yet when it is a payment's, and is already when it is another's.
-      const { count, firstPosition } = this.forming.buffer;
-      this.full.push(this.end(this.forming));
-      this.forming = newGroup(firstPosition + count);
-    }
+    this.makeRoom(length);
     const { buffer } = this.forming;
     const at = buffer.reserve(length);
     const { bytes } = buffer;
@@ -260,12 +269,9 @@ export class Sequencer {
     return { position: this.ledger.position, openBlock: this.ledger.openBlock };
   }
 
-  /** Has a group take no more. What stands behind it may be in the ledger already, so it tells less than it could. */
+  /** Has a group take no more; its last entry is the ledger's. */
   private end(group: Forming): Forming {
-    const { firstPosition, count } = group.buffer;
-    const position = firstPosition + count - 1;
-    const { openBlock } = this.ledger.position === position ? this.now() : this.written;
-    group.end = { position, openBlock };
+    group.end = this.now();
     return group;
   }
 

@@ -59,7 +59,7 @@ export function createIntake({
       else {
         receive(request, bytesMax, (bytes) => (arriving += bytes))
           .then(async (body) => {
-            if (body === null) return refuse(tooLarge(bytesMax));
+            if (body instanceof Problem) return refuse(body);
             answer(response, kind, await submit({ format, kind, body }));
           })
           .catch((error: unknown) => {
@@ -74,23 +74,24 @@ export function createIntake({
   };
 }
 
-/** The whole body; null when it is longer than it may be. Rejects when it does not arrive. */
+/** The whole body, or why it is not taken: too long, or too much arrives at once. Rejects when it does not arrive. */
 async function receive(
   request: IncomingMessage,
   bytesMax: number,
-  count: (bytes: number) => void,
-): Promise<Buffer | null> {
+  count: (bytes: number) => number,
+): Promise<Buffer | Problem> {
   return await new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    const end = (body: Buffer | null): void => {
+    const end = (body: Buffer | Problem): void => {
       request.off("data", take);
       resolve(body);
     };
     const take = (chunk: Buffer): void => {
       bytes += chunk.length;
-      count(chunk.length);
-      if (bytes > bytesMax) return end(null);
+      const arriving = count(chunk.length);
+      if (bytes > bytesMax) return end(tooLarge(bytesMax));
+      if (arriving > ARRIVING_BYTES_MAX) return end(overloaded());
       chunks.push(chunk);
     };
     request.on("data", take);

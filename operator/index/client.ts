@@ -28,7 +28,7 @@ import {
 } from "./ports.ts";
 
 /** Questions waiting for an answer: more than the sequencer lets wait, and than there can be requests. */
-const WAITING_MAX = 100_000;
+const WAITING_MAX = 8192;
 
 export interface IndexOptions {
   dataDir: string;

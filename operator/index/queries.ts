@@ -58,11 +58,15 @@ export class Queries {
   }
 
   resolve(hash: Hex, outputIds: readonly Hex[], upTo: number): Resolution {
-    const spentBy = outputIds.map((id) => {
+    const payment = this.payment(hash, upTo);
+    const spentBy: (Hex | null)[] = [];
+    // With the payment known nothing else matters, nor does anything behind an input that nobody spent.
+    for (const id of payment === null ? outputIds : []) {
       const spend = this.spendOf(id, upTo);
-      return spend === null ? null : toHex(spend.bytes.subarray(HASH_AT, HASH_AT + HASH_BYTES));
-    });
-    return { payment: this.payment(hash, upTo), spentBy };
+      spentBy.push(spend === null ? null : toHex(spend.bytes.subarray(HASH_AT, HASH_AT + HASH_BYTES)));
+      if (spend === null) break;
+    }
+    return { payment, spentBy };
   }
 
   payments(filter: IndexFilter, limit: number, before: number | null): PaymentsPage {

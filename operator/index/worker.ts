@@ -204,9 +204,19 @@ function problemOf(id: number, error: unknown): Answer {
   return { id, problem: error instanceof Error ? String(error.stack) : String(error), behind };
 }
 
+const ANSWERING_MS = 10;
+
+/** Gives way to others now and then: a client may ask much that is long to look up. */
 function answerAll(questions: readonly Question[]): void {
   const answers: Answer[] = [];
-  for (const question of questions) {
+  const until = performance.now() + ANSWERING_MS;
+  for (const [at, question] of questions.entries()) {
+    if (at > 0 && performance.now() > until) {
+      setImmediate(() => {
+        if (!ended) answerAll(questions.slice(at));
+      });
+      break;
+    }
     const { id } = question;
     try {
       const given = answer(question);

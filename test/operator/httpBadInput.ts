@@ -362,6 +362,31 @@ describe("HTTP API, bad input", () => {
       fixture.expectProblem(await fixture.operator.request("/v1/transactions", init), "MALFORMED");
     });
 
+    it("bodies that arrive together are bounded, however small each was when it began", async () => {
+      const { hostname, port } = new URL(fixture.operator.url);
+      const head = [
+        ...["POST /v1/transactions/batch HTTP/1.1", "Host: x", "Content-Type: application/json"],
+        ...["Content-Length: 8000000", "", ""],
+      ].join("\r\n");
+      const answers: string[] = [];
+      const sockets = Array.from({ length: 24 }, () => {
+        const socket = connect(Number(port), hostname);
+        socket.on("error", () => undefined);
+        socket.once("data", (chunk: Buffer) => answers.push(chunk.toString().slice(9, 12)));
+        socket.write(head);
+        return socket;
+      });
+      const most = Buffer.alloc(7_000_000, 32);
+      for (const socket of sockets) socket.write(most);
+      for (let waits = 0; answers.length === 0 && waits < 100; waits++) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      expect(answers).to.include("503");
+      for (const socket of sockets) socket.destroy();
+      const ready = await fixture.operator.get("/healthz");
+      expect(ready.status).to.equal(200);
+    });
+
     it("nobody holds a socket by sending or reading slowly", () => {
       const { requestTimeout, headersTimeout, timeout } = fixture.operator.server.server;
       for (const ms of [requestTimeout, headersTimeout, timeout]) expect(ms).to.be.within(1_000, 120_000);

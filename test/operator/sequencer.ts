@@ -38,6 +38,8 @@ class Disk implements History {
   failing = false;
   attempts = 0;
   behind = false;
+  /** Ids that history was asked for. */
+  asked = 0;
   private held: (() => void)[] | null = null;
 
   get entries(): Uint8Array[] {
@@ -70,6 +72,7 @@ class Disk implements History {
   }
 
   async resolve(hash: string, outputIds: readonly string[], upTo: number): ReturnType<History["resolve"]> {
+    this.asked += outputIds.length;
     if (this.behind) throw new IndexBehindError(400_000);
     expect(upTo).to.be.at.most(this.entries.length);
     const entries = this.entries.slice(0, upTo).filter((entry) => entry[0] === PAYMENT_KIND);
@@ -116,7 +119,12 @@ describe("the sequencer", () => {
     const clock = { now: () => now++, sleep: async () => await new Promise<void>((resolve) => setTimeout(resolve, 1)) };
     const options = {
       ...{ ledger, clock, log, history: disk },
-      onDurable: (position: number) => void told.push(position),
+      onDurable: (position: number) => {
+        told.push(position);
+        // What is on the disk is told as of one moment: the open block is the one behind the last seal there.
+        const seals = disk.entries.slice(0, position).filter((entry) => Buffer.from(entry).includes('"type":"seal"'));
+        if (sequencer?.ledger === ledger) expect(sequencer.durable.openBlock.number).to.equal(seals.length + 1);
+      },
       onFailure: (error: Error) => void failures.push(error),
     };
     sequencer = await Sequencer.open(options, async (replay: (group: JournalGroup) => void) => {
@@ -281,6 +289,46 @@ describe("the sequencer", () => {
     expect(disk.entries.slice(2).map((entry) => decodeEntryBytes(entry))).to.deep.equal(entries);
     expect(outcome(await submit(payment(first)))).to.equal("accepted");
   }).timeout(30_000);
+
+  it("a group that ends because another part's entry does not fit tells the open block as of its own end", async () => {
+    const first = await deposit();
+    disk.hold();
+    const paying = submit(payment(first));
+    const sealing = sequencer.seal();
+    const place = { nextBlockNumber: 1, ethereumBlock: 1, ethereumTransaction: ZERO_HASH };
+    const terms = { type: "deposit", owner: ALICE, token: TOKEN, amount: 1n, ...place } as const;
+    const count = Math.ceil((1.2 * GROUP_BYTES_MAX) / encodeJsonEntry({ ...terms, id: 2n }).length);
+    const recorded = sequencer.record(Array.from({ length: count }, (_, i) => ({ ...terms, id: BigInt(i + 2) })));
+    disk.release();
+    await Promise.all([paying, sealing, recorded]);
+    expect(failures).to.deep.equal([]);
+    expect(sequencer.durable.openBlock.number).to.equal(2);
+  }).timeout(30_000);
+
+  it("asks history of no ids where only the number of signatures is wrong", async () => {
+    const one = payment(await deposit());
+    const bad = { ...one.transaction, signatures: [] };
+    const hash = one.record.subarray(5, 37);
+    const [result] = await sequencer.submit([verifiedPaymentBytes(bad, hash, [])]);
+    expect(outcome(result!)).to.equal("WRONG_SIGNATURE_COUNT");
+    const unknown = {
+      ...bad,
+      inputs: Array.from({ length: 16 }, (_, i) => `0x${String(i).padStart(64, "9")}` as const),
+    };
+    const [other] = await sequencer.submit([
+      verifiedPaymentBytes(
+        unknown,
+        hash.map((byte) => byte ^ 1),
+        [],
+      ),
+    ]);
+    expect(outcome(other!)).to.equal("WRONG_SIGNATURE_COUNT");
+    expect(disk.asked).to.equal(0);
+    // One that was taken gets its first answer all the same.
+    await submit(one);
+    const [again] = await sequencer.submit([verifiedPaymentBytes(bad, hash, [])]);
+    expect(again?.kind === "accepted" && again.repeated).to.equal(true);
+  });
 
   it("a full block is sealed, and the payment goes into the next one", async () => {
     await open(2);
