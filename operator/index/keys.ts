@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { fromHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { Column } from "./growing.ts";
@@ -49,7 +50,9 @@ export class Directory {
   private table = new Int32Array(2048).fill(-1);
   private count = 0;
   /** Owners are free to choose their addresses; they shall not choose where they collide. */
-  private readonly seed = Math.floor(Math.random() * 2 ** 32) | 0;
+  private readonly secret = [0, 1, 2, 3, 4, 5].map(() => randomInt(2 ** 32) | 1) as [
+    ...[number, number, number, number, number, number],
+  ];
 
   get size(): number {
     return this.count;
@@ -130,14 +133,13 @@ export class Directory {
     }
   }
 
+  /** Sums of secret multiples (multilinear hashing): equal sums stay chance, whatever one knows of the words. */
   private hash(kind: number, w0: number, w1: number, w2: number, w3: number, w4: number): number {
-    let h = this.seed ^ kind;
-    h = mix(h, w0);
-    h = mix(h, w1);
-    h = mix(h, w2);
-    h = mix(h, w3);
-    h = mix(h, w4);
-    return h ^ (h >>> 15);
+    const [a, b, c, d, e, f] = this.secret;
+    let h = Math.imul(kind, f) + Math.imul(w0, a) + Math.imul(w1, b) + Math.imul(w2, c) + Math.imul(w3, d);
+    h = (h + Math.imul(w4, e)) | 0;
+    // The lowest bits of a sum know the lowest bits of the words only.
+    return h ^ (h >>> 16);
   }
 
   private grow(): void {
@@ -159,12 +161,4 @@ export class Directory {
     }
     this.table = table;
   }
-}
-
-/** murmur3's step. */
-function mix(hash: number, word: number): number {
-  let k = Math.imul(word, 0xcc9e2d51);
-  k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-  const h = hash ^ k;
-  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
 }

@@ -115,16 +115,20 @@ export class StoredGeneration implements Generation {
     const wanted = new DataView(key.buffer, key.byteOffset, KEY_BYTES);
     const fence = fenceOf(wanted, 0);
     const perPage = Math.floor(PAGE_BYTES / RECORD_BYTES);
-    for (let page = pageBefore(this.recordFences, fence); page < this.recordFences.length; page++) {
-      if ((this.recordFences[page] as number) > fence) break;
-      const view = this.page(DIRECTORY_ARRAY, page);
-      const count = Math.min(perPage, this.recordCount - page * perPage);
-      const i = lowerBound(count, 0, (n) => compareKeys(view, RECORD_BYTES * n, wanted));
-      if (i < count && compareKeys(view, RECORD_BYTES * i, wanted) === 0) {
-        return new DataView(view.buffer, view.byteOffset + RECORD_BYTES * i, RECORD_BYTES);
-      }
+    if (this.recordCount === 0) return null;
+    // Fences hold a part of the key: among the pages with equal ones the key itself tells.
+    let page = pageBefore(this.recordFences, fence);
+    let behind = lowerBound(this.recordFences.length, fence + 1, (n) => this.recordFences[n] as number);
+    while (behind - page > 1) {
+      const middle = (page + behind) >>> 1;
+      if (compareKeys(this.page(DIRECTORY_ARRAY, middle), 0, wanted) <= 0) page = middle;
+      else behind = middle;
     }
-    return null;
+    const view = this.page(DIRECTORY_ARRAY, page);
+    const count = Math.min(perPage, this.recordCount - page * perPage);
+    const i = lowerBound(count, 0, (n) => compareKeys(view, RECORD_BYTES * n, wanted));
+    if (i >= count || compareKeys(view, RECORD_BYTES * i, wanted) !== 0) return null;
+    return new DataView(view.buffer, view.byteOffset + RECORD_BYTES * i, RECORD_BYTES);
   }
 
   private page(array: number, page: number): DataView {

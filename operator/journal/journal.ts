@@ -36,6 +36,8 @@ export class Journal {
   private readonly watermark: FileHandle;
   private file: FileHandle;
   private positions: FileHandle;
+  /** Offsets of the segment's last entries that the disk had no room for; a hole in their file would hide those behind it. */
+  private unwritten: number[] = [];
   /** Of the segment being written. */
   private segment: Segment;
   private position: number;
@@ -131,9 +133,11 @@ export class Journal {
     this.position += group.count;
     // Neither is synced. Positions are made again when they are missing; the watermark only has to outlive this process. A few
     // bytes into the system's memory take less than another thread would, and nobody waits for its turn of the event loop.
-    const offsets = Buffer.allocUnsafe(4 * group.count);
-    for (const [i, offset] of group.offsets.entries()) offsets.writeUInt32LE(end + offset, 4 * i);
-    writeHint(this.positions, offsets, 4 * written);
+    for (const offset of group.offsets) this.unwritten.push(end + offset);
+    const offsets = Buffer.allocUnsafe(4 * this.unwritten.length);
+    for (const [i, offset] of this.unwritten.entries()) offsets.writeUInt32LE(offset, 4 * i);
+    const from = written + group.count - this.unwritten.length;
+    if (writeHint(this.positions, offsets, 4 * from)) this.unwritten = [];
     writeHint(this.watermark, encodeWatermark(this.segment), 0);
   }
 
@@ -165,6 +169,7 @@ export class Journal {
     const before = [this.file, this.positions];
     this.file = file;
     this.positions = positions;
+    this.unwritten = [];
     this.segment = {
       firstPosition,
       checksum: header.readUInt32LE(SEGMENT_HEADER_BYTES - 4),
@@ -174,12 +179,13 @@ export class Journal {
   }
 }
 
-/** What cannot be written is made again at the next start. */
-function writeHint({ fd }: FileHandle, bytes: Uint8Array, position: number): void {
+/** What cannot be written is made again at the next start. False when it was not, or not all of it. */
+function writeHint({ fd }: FileHandle, bytes: Uint8Array, position: number): boolean {
   try {
-    writeSync(fd, bytes, 0, bytes.length, position);
+    return writeSync(fd, bytes, 0, bytes.length, position) === bytes.length;
   } catch (error) {
     if (systemCode(error) === null) throw error;
+    return false;
   }
 }
 

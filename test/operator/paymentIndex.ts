@@ -245,6 +245,26 @@ describe("the index of payments", function () {
     await index.close();
   }
 
+  it("finds each of many addresses that begin alike, in generations of many pages", async () => {
+    const alike = Array.from({ length: 400 }, (_, i): Hex => `0xabababab${i.toString(16).padStart(32, "0")}`);
+    const folder = join(dataDir, "alike");
+    const history = await TestHistory.begin(folder);
+    for (const [i, owner] of alike.entries()) history.deposit(owner, TOKENS[0]!, BigInt(i + 1));
+    const limits = { generationEntries: 300, generationOutputs: 300 };
+    let index = await open(await history.flush(), limits, folder);
+    await index.account(STRANGER);
+    await index.close();
+    index = await open(history.position, limits, folder);
+    for (const [i, owner] of alike.entries()) {
+      const { unspent } = await index.account(owner);
+      expect(unspent.map(({ amount }) => amount)).to.deep.equal([BigInt(i + 1)]);
+    }
+    expect((await index.account("0xabababab00000000000000000000000000ffffff")).unspent).to.deep.equal([]);
+    expect((await index.account("0xababababffffffffffffffffffffffffffffffff")).unspent).to.deep.equal([]);
+    await index.close();
+    await history.close();
+  });
+
   it("answers every question as plain lists do, while entries come, closed and opened again (6 histories)", async () => {
     const start = Math.floor(Math.random() * 2 ** 32);
     for (let i = 0; i < 6; i++) {
