@@ -31,6 +31,7 @@ try {
     const result = await stage.play(work, form, { connections });
     errors += result.errors + result.refused;
     if (result.firstError !== null) console.error(`${work}: ${result.firstError}`);
+    if (result.refused > 0) console.error(`${work}: ${result.refused} refused as too much`);
     return result;
   };
   await play("warm", "single", SINGLE_CONNECTIONS);

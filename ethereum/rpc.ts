@@ -21,6 +21,9 @@ import type { Transport } from "./transport.ts";
 
 export type { Header, Log, Receipt } from "./answers.ts";
 
+/** One gwei. */
+const USUAL_TIP = 1_000_000_000n;
+
 /** What a transaction does, whatever its nonce and fees. */
 export interface Call {
   from: Address;
@@ -119,13 +122,11 @@ export class EthereumRpc {
     return Number(await this.nodes.agreed("eth_getTransactionCount", [address, block], quantity));
   }
 
-  /** What nodes suggest as a tip: the lower one of the middle, since it is paid whatever it is. */
+  /** What nodes suggest as a tip: the lower one of the middle, since it is paid whatever it is; not all nodes do. */
   async tip(): Promise<bigint> {
     const tips = await this.nodes.each("eth_maxPriorityFeePerGas", [], quantity);
     tips.sort((a, b) => (a < b ? -1 : 1));
-    const tip = tips[Math.floor((tips.length - 1) / 2)];
-    if (tip === undefined) throw new EthereumError("UNREACHABLE", "no node suggests a tip");
-    return tip;
+    return tips[Math.floor((tips.length - 1) / 2)] ?? USUAL_TIP;
   }
 
   /** Null when no node has it. */

@@ -8,7 +8,7 @@ import type { Done, Job } from "./worker.ts";
 export type { IntakeRequest } from "./bodies.ts";
 
 /** Requests waiting for a thread, of which a batch counts for many: beyond it new ones are refused, or those taken would wait too long. */
-const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 const WAITING_MAX = 2048;
 /** Single payments that travel to a thread together: enough to make the way cheap, few enough to be back soon. */
 const GROUP_MAX = 64;
