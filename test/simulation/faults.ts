@@ -84,6 +84,15 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    ...{ name: "Ethereum is out of reach", weight: 1, hours: 26 },
+    begin: (world) => {
+      for (const { faults } of world.nodes) faults.down = true;
+      return () => {
+        for (const node of world.nodes) node.faults = { ...HEALTHY };
+      };
+    },
+  },
+  {
     ...{ name: "a node suggests a high tip", weight: 1, hours: 2 },
     begin: (world, random) => {
       const node = random.pick(world.nodes) as SimNode;
