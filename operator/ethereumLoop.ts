@@ -96,6 +96,8 @@ export class EthereumLoop {
         if (this.failure !== null) log.info("Ethereum answers again");
         this.failure = null;
       } catch (error) {
+        // At the end the journal is closed, and a turn may be under way.
+        if (signal.aborted) return;
         this.fail(error);
       }
       this.watchNodes();

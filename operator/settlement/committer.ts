@@ -125,10 +125,10 @@ export class Committer {
     };
     look(finalEvents, "final");
     look(windowEvents, "landed");
-    // Only the newest blocks can be unfinal: from the end back to the first that is final.
-    for (const { number } of ledger.sealedBlocks.toReversed()) {
+    for (const { number, commit } of ledger.sealedBlocks.toReversed()) {
+      // Commits become final in their order.
+      if (commit.state === "finalized") break;
       const last = records.lastSeen(number);
-      if (last?.status === "final") break;
       if (last?.status !== "landed" || landed.has(number)) continue;
       records.see({ number, status: "gone", transaction: last.transaction, blockHash: last.blockHash, height: null });
       log.warn({ number, hash: last.transaction }, "a reorganisation took the commit away: it is sent again");

@@ -2,6 +2,7 @@ import type { EthereumRpc, Header } from "@plasma-billing/ethereum/rpc.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { exitingOutputs, holds } from "@plasma-billing/protocol/inFlightExits.ts";
 import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
+import { IndexBehindError } from "../index/ports.ts";
 import type { Payment } from "../reads.ts";
 import type { Sending } from "./planner.ts";
 
@@ -43,6 +44,15 @@ export class ExitConflicts {
 
   /** The conflict of a sealed block, as Ethereum was when this was its head. */
   async of(number: number, head: Header): Promise<Sending["exit"]> {
+    try {
+      return await this.find(number, head);
+    } catch (error) {
+      if (!(error instanceof IndexBehindError)) throw error;
+      return { text: `${error.message}: block ${number} waits until exits can be compared with it`, curable: true };
+    }
+  }
+
+  private async find(number: number, head: Header): Promise<Sending["exit"]> {
     const { ledger, rpc, exitPeriod } = this.options;
     let curable: Sending["exit"] = null;
     for (const { outputId, exit, begun, stays } of exiting(ledger)) {

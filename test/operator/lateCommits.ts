@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { Wallet } from "ethers";
+import { IndexBehindError } from "../../operator/index/ports.ts";
 import { devKey, ETHER, type SignedPayment } from "../helpers/chain.ts";
 import { SettlementStage } from "../helpers/settlementStage.ts";
 
@@ -36,6 +37,19 @@ describe("a block committed late, and the exits of what it spends", function () 
   it("an exit that is young holds nothing up", async () => {
     await sealPayment();
     await exitDeposit();
+    await stage.turns(2);
+    await stage.expectCommitted();
+  });
+
+  it("while the index is made again nothing is sent that exits could contradict, and nothing fails", async () => {
+    await sealPayment();
+    await exitDeposit();
+    const { reads } = stage.operator;
+    Object.assign(reads, { spendOf: () => Promise.reject(new IndexBehindError(400_000)) });
+    await stage.turns(2);
+    expect(stage.operator.committer.alarm?.text).to.contain("the index is 400000 entries behind");
+    expect(stage.attempts(1)).to.deep.equal([]);
+    Reflect.deleteProperty(reads, "spendOf");
     await stage.turns(2);
     await stage.expectCommitted();
   });
