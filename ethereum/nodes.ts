@@ -67,16 +67,17 @@ export class Nodes {
 
   /** Asks every node for its chain; those that do not answer are left out. */
   async chainIds(): Promise<Map<string, bigint>> {
-    const ids = new Map<string, bigint>();
-    await Promise.all(
-      this.nodes.map(async (node) => {
+    const answers = await Promise.all(
+      this.nodes.map(async ({ url, host }) => {
         try {
-          ids.set(node.host, quantity(await this.transport(node.url, "eth_chainId", [])));
+          return [host, quantity(await this.transport(url, "eth_chainId", []))] as const;
         } catch (error) {
           fromNode(error);
+          return null;
         }
       }),
     );
+    const ids = new Map(answers.filter((answer) => answer !== null));
     if (ids.size === 0) await this.any("eth_chainId", []);
     return ids;
   }
