@@ -19,7 +19,7 @@ import { SettlementStage } from "../helpers/settlementStage.ts";
 const GWEI = 10n ** 9n;
 const operatorWallet = new Wallet(devKey(1));
 /** Tests do not wait as long as an operator does. */
-const TIMEOUT_MS = 300;
+const TIMEOUT_MS = 1_000;
 
 /** What nodes say when they do not take a transaction, by client. */
 const REFUSALS: Record<string, string[]> = {
