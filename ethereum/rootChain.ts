@@ -1,12 +1,11 @@
-import { readFileSync } from "node:fs";
 import type { ExitState } from "@plasma-billing/protocol/entries.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import abi from "@plasma-billing/protocol/RootChain.abi.json" with { type: "json" };
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { AbiCoder, EventFragment, Interface, type InterfaceAbi, type LogDescription, type Result } from "ethers";
+import { AbiCoder, EventFragment, Interface, type LogDescription, type Result } from "ethers";
 import { EthereumError } from "./errors.ts";
 import type { EthereumRpc, Log } from "./rpc.ts";
 
-const abi = JSON.parse(readFileSync(new URL("RootChain.abi.json", import.meta.url), "utf8")) as InterfaceAbi;
 export const rootChain = new Interface(abi);
 /** First topics of all that the contract logs. */
 export const EVENT_TOPICS: readonly Hex[] = rootChain.fragments

@@ -8,7 +8,8 @@ import { externalSigner, keySigner, keystoreSigner, type Signer } from "@plasma-
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { TableSecret } from "@plasma-billing/protocol/outputTable.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { getAddress } from "ethers";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { getAddress, SigningKey } from "ethers";
 import { pino, type Logger } from "pino";
 import { AlarmLog } from "./alarms.ts";
 import { Challenger, type ChallengerOptions } from "./challenger/challenger.ts";
@@ -25,6 +26,8 @@ import { nextHourEnd, runHours, sealNow } from "./hours.ts";
 import type { OperatorPort, Status } from "./http/ports.ts";
 import { createServer, type Server } from "./http/server.ts";
 import { lockFolder } from "./lock.ts";
+import { Preparation } from "./market/prepare.ts";
+import { Registrar, serviceNodeEntry, type Pricing } from "./market/registrar.ts";
 import { metricsOf } from "./metrics.ts";
 import { Reads } from "./reads.ts";
 import type { Sequencer } from "./sequencer.ts";
@@ -43,11 +46,18 @@ const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
-  if (process.argv[2] === "status") return await tellStatus(settings);
-  if (process.argv[2] !== undefined) {
-    throw new StartupError("WRONG_SETTINGS", `no command ${process.argv[2]}: there is status, or none to run`);
+  switch (process.argv[2]) {
+    case undefined:
+      return await run(settings);
+    case "status":
+      return await tellStatus(settings);
+    default:
+      throw new StartupError("WRONG_SETTINGS", `no command ${process.argv[2]}: there is status, or none to run`);
   }
+}
+
+async function run(settings: Settings): Promise<void> {
+  const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   log.info(describeSettings(settings), "starting");
 
   const lock = lockFolder(settings.dataDir);
@@ -81,14 +91,17 @@ async function main(): Promise<void> {
   const hours = { sequencer, clock, intervalSeconds, log, onSealed: () => loop.wake() };
   const parts = { ledger, sequencer, rpc, loop, committer, records, challenger, clock, dataDir };
   const health = new Health({ ...parts, operator: signer.address });
+  const market = await openMarket(settings, ledger, sequencer, reads);
   const port: OperatorPort = {
-    ...{ reads, log, adminToken: settings.adminToken },
+    ...{ reads, log, ...market, adminToken: settings.adminToken, now: () => clock.now() },
     unready: () => health.unready,
     metrics: metricsOf(ledger, health),
     submit: submitting(loop, pool, sequencer),
-    status: () => statusOf(ledger, settings, chainId, signer, loop, health),
+    status: () => statusOf(sequencer, settings, chainId, signer, loop, health),
     settlementState: (number) => committer.stateOf(number),
     commitNow: async () => await sealNow(hours),
+    pause: (paused) => pause(sequencer, log, paused),
+    onDurable: (listener) => store.onDurable(listener),
   };
   const server = createServer(port);
   await listen(server, settings);
@@ -114,6 +127,37 @@ async function main(): Promise<void> {
   lock.release();
   log.info("stopped");
   process.exit(0);
+}
+
+function pause(sequencer: Sequencer, log: Logger, paused: boolean): void {
+  sequencer.paused = paused;
+  log.warn({ paused }, paused ? "new payments are refused until somebody resumes" : "new payments are taken again");
+}
+
+/** Journals who the service node is, when the settings name another than before. */
+async function openMarket(
+  settings: Settings,
+  ledger: Ledger,
+  sequencer: Sequencer,
+  reads: Reads,
+): Promise<Pick<OperatorPort, "registrar" | "preparation">> {
+  const { market } = ledger;
+  const { serviceNode } = settings;
+  const role = serviceNode === null ? null : market.roleOf(serviceNode);
+  if (role !== null && role !== "serviceNode") {
+    const message = `SERVICE_NODE_ADDRESS ${serviceNode} is registered as ${role}: set an address of its own`;
+    throw new StartupError("WRONG_SETTINGS", message, { serviceNode, role });
+  }
+  const entry = serviceNode === null ? null : serviceNodeEntry(market, serviceNode, clock.now());
+  if (entry !== null) await sequencer.record([entry]);
+  const registrar = new Registrar({ ledger, sequencer, clock, pricing: pricingOf(settings) });
+  return { registrar, preparation: new Preparation(reads, market) };
+}
+
+function pricingOf({ serviceNodeKey, storagePrice }: Settings): Pricing | null {
+  if (serviceNodeKey === null || storagePrice === null) return null;
+  const key = new SigningKey(serviceNodeKey);
+  return { ...storagePrice, sign: (digest) => key.sign(digest).serialized as Hex };
 }
 
 /** A payment's way: verified in another thread, then judged and written. */
@@ -171,7 +215,7 @@ async function watchAlarms(health: Health, log: Logger, signal: AbortSignal): Pr
 }
 
 function statusOf(
-  ledger: Ledger,
+  { ledger, paused }: Sequencer,
   settings: Settings,
   chainId: bigint,
   signer: Signer,
@@ -191,7 +235,7 @@ function statusOf(
     lastFinalized: numbersIn("finalized").at(-1) ?? null,
     backlog: numbersIn("sealed").length,
     ethereum: loop.health,
-    paused: false,
+    paused,
     warnings: health.alarms.map(({ text }) => text),
     alarms: health.alarms,
     settlement: health.settlement,

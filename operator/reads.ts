@@ -3,6 +3,7 @@ import { decodePaymentEntry, type PaymentRecord } from "@plasma-billing/protocol
 import type { AnyExitEntry } from "@plasma-billing/protocol/exitBook.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Ledger, LedgerBlock } from "@plasma-billing/protocol/ledger.ts";
+import type { Totals } from "@plasma-billing/protocol/liveOutputs.ts";
 import type { LedgerOutput, OutputState } from "@plasma-billing/protocol/output.ts";
 import {
   depositHash,
@@ -12,11 +13,12 @@ import {
   PURPOSES,
   type TransactionHash,
 } from "@plasma-billing/protocol/transaction.ts";
-import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import type { Market } from "@plasma-billing/protocol/market/market.ts";
+import type { Address, Domain } from "@plasma-billing/protocol/typedData.ts";
 import type { PendingDeposit } from "./chainSync.ts";
 import { exitRows, type ExitRow } from "./exitRows.ts";
 import type { PaymentIndex } from "./index/client.ts";
-import type { IndexedOutput, IndexedPayment } from "./index/ports.ts";
+import type { IndexedOutput, IndexedPayment, StatisticsView } from "./index/ports.ts";
 import type { Durable } from "./sequencer.ts";
 
 /** A payment as the journal has it, and at which entry. */
@@ -72,6 +74,14 @@ export interface OutputsFrom {
 /** Where a page of exits begins: after the row with this index of the exit with this number. */
 export type ExitsFrom = Pick<ExitRow, "number" | "index">;
 
+/** What the journal comes to, and what the ledger holds now: deposited = live + withdrawn. */
+export interface StatisticsReport extends Omit<StatisticsView, "deposits"> {
+  deposits: number;
+  liveOutputs: number;
+  /** `deposits`: how many; the others are amounts. */
+  tokens: ({ token: Address; deposits: number } & Totals)[];
+}
+
 export interface ReadsOptions {
   ledger: Ledger;
   index: PaymentIndex;
@@ -98,6 +108,24 @@ export class Reads {
     this.pendingNow = pendingDeposits;
   }
 
+  /** Position of the last entry that is on the disk. */
+  get position(): number {
+    return this.durableNow().position;
+  }
+
+  get domain(): Domain {
+    return this.ledger.domain;
+  }
+
+  get market(): Market {
+    return this.ledger.market;
+  }
+
+  /** An output that is not spent. */
+  output(id: OutputId): LedgerOutput | undefined {
+    return this.ledger.output(id);
+  }
+
   /** The block that payments go into, as far as the disk knows. */
   get openBlock(): Ledger["openBlock"] {
     return this.durableNow().openBlock;
@@ -110,6 +138,11 @@ export class Reads {
 
   async payment(hash: TransactionHash): Promise<Payment | null> {
     const found = await this.index.payment(hash);
+    return found === null ? null : decode(found);
+  }
+
+  async paymentAt(blockNumber: number, transactionIndex: number): Promise<Payment | null> {
+    const found = await this.index.paymentAt(blockNumber, transactionIndex);
     return found === null ? null : decode(found);
   }
 
@@ -225,6 +258,23 @@ export class Reads {
     }
     const items = rows.slice(0, limit);
     return { items, next: rows.length > limit ? (items.at(-1) ?? null) : null };
+  }
+
+  /** What was paid, by purpose and token, and what the ledger holds; so many hours of it, newest first. */
+  async statistics(hours: number): Promise<StatisticsReport> {
+    const { deposits, ...counted } = await this.index.statistics(hours);
+    const { ledger } = this;
+    const counts = new Map(deposits.map(({ token, count }) => [token, count]));
+    const withdrawn = [...ledger.exitingOutputs()].filter(({ state }) => state === "withdrawn").length;
+    return {
+      ...counted,
+      deposits: deposits.reduce((sum, { count }) => sum + count, 0),
+      liveOutputs: ledger.outputCount - withdrawn,
+      tokens: ledger.tokens.map((token) => ({
+        ...{ token, deposits: counts.get(token) ?? 0 },
+        ...ledger.totals(token),
+      })),
+    };
   }
 
   /** The siblings of a payment in its sealed block, from the bottom up. */

@@ -19,10 +19,11 @@ interface Missing {
   index: number;
 }
 
-/** A payment the ledger refuses, for a reason that history may know better. */
+/** A payment that is refused, for a reason that history may know better. */
 export interface Refusal {
   hash: TransactionHash;
-  error: ProtocolError;
+  /** The ledger's reason; null while no new payments are taken. */
+  error: ProtocolError | null;
   /** The inputs the ledger did not have. */
   missing: Missing[];
   /** Journal position at which it was judged. */
@@ -46,6 +47,7 @@ export async function explain({ hash, error, missing, upTo }: Refusal, history: 
       const { blockNumber, transactionIndex, acceptedAt } = decodePaymentEntry(payment.bytes);
       return { kind: "accepted", hash, repeated: true, position: { blockNumber, transactionIndex, acceptedAt } };
     }
+    if (error === null) return { kind: "paused" };
     if (error.code !== "UNKNOWN_INPUT") return { kind: "refused", error };
     const unknown = missing.find((_, i) => spentBy[i] === null);
     if (unknown !== undefined) {

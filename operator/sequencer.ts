@@ -26,7 +26,8 @@ const RETRY_MS = 500;
 export type SubmitResult =
   | { kind: "accepted"; hash: TransactionHash; repeated: boolean; position: Position }
   | { kind: "refused"; error: ProtocolError }
-  | { kind: "overloaded" };
+  | { kind: "overloaded" }
+  | { kind: "paused" };
 
 /** What is on the disk. */
 export interface Durable {
@@ -77,6 +78,8 @@ export class Sequencer {
   private wroteAt = 0;
   private waiting = 0;
   private journalFailing = false;
+  /** New payments are refused, and nothing else: one that was taken before gets its first answer. */
+  paused = false;
   private closing = false;
   private broken = false;
 
@@ -202,6 +205,7 @@ export class Sequencer {
       return { kind: "refused", error: problemIn(piece.subarray(at + VERDICT_AT + 1, at + view.getUint32(at))) };
     }
     const { ledger } = this;
+    if (this.paused) return { hash: hexOf(piece, hashOf(at)), error: null, missing: [], upTo: ledger.position };
     const acceptedAt = this.options.clock.now();
     const { number: blockNumber, transactionCount: transactionIndex } = ledger.openBlock;
     const error = ledger.take(view, at, acceptedAt, this.reserve);

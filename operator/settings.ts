@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { ETHER } from "@plasma-billing/protocol/transaction.ts";
 import { computeAddress } from "ethers";
 import { StartupError } from "./errors.ts";
 import { SNAPSHOT_ENTRIES } from "./snapshots.ts";
@@ -29,6 +30,12 @@ export interface Settings {
   adminToken: string | null;
   logLevel: string;
   ethereumPollMs: number;
+  /** Null: this operator serves no marketplace. */
+  serviceNode: Address | null;
+  /** Signs quotes; null: the service node signs them itself. */
+  serviceNodeKey: Hex | null;
+  /** In the smallest unit of the token. */
+  storagePrice: { token: Address; pricePerGibDay: bigint } | null;
   /** Entries of the journal between two snapshots. */
   snapshotEntries: number;
   /** That verify payments. */
@@ -89,23 +96,62 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       LOG_LEVELS.includes(text) ? text : null,
     ),
     ethereumPollMs: integer("ETHEREUM_POLL_MS", 2000, 50, 60_000),
+    serviceNode: read<{ address: Address | null }>("SERVICE_NODE_ADDRESS", { address: null }, "an address", (text) => {
+      const address = parseAddress(text);
+      return address === null ? null : { address };
+    })?.address,
+    serviceNodeKey: read<{ key: Hex | null }>(
+      "SERVICE_NODE_PRIVATE_KEY",
+      { key: null },
+      "a private key: 0x and 64 hex digits",
+      (text) => (isPrivateKey(text) ? { key: text as Hex } : null),
+    )?.key,
+    storagePrice: readPrice(read),
     snapshotEntries: integer("SNAPSHOT_ENTRIES", SNAPSHOT_ENTRIES, 100, 1_000_000_000),
     verifyThreads: integer("VERIFY_THREADS", availableParallelism(), 1, 256),
   };
+  checkServiceNode(settings, wrong);
   if (wrong.length > 0) throw new StartupError("WRONG_SETTINGS", `settings: ${wrong.join("; ")}`, { wrong });
   return settings;
 }
 
 /** The settings without secrets, for the log. URLs keep their host only: paths of node providers hold keys. */
 export function describeSettings(settings: Settings): Record<string, unknown> {
-  const { challengerKey, ...shown } = settings;
+  const { challengerKey, serviceNodeKey, storagePrice, ...shown } = settings;
   return {
     ...shown,
     rpcUrls: settings.rpcUrls.map((url) => new URL(url).host),
     key: settings.key.kind,
     challenger: challengerKey === null ? "not set" : computeAddress(challengerKey),
+    quotes: serviceNodeKey === null ? "by the service node" : "by this operator",
+    storagePrice: storagePrice === null ? "not set" : `${storagePrice.pricePerGibDay} of ${storagePrice.token}`,
     adminToken: settings.adminToken === null ? "not set" : "set",
   };
+}
+
+type Read = <T>(name: string, fallback: T | null, expected: string, parse: (text: string) => T | null) => T;
+
+function readPrice(read: Read): Settings["storagePrice"] {
+  const { price } = read<{ price: bigint | null }>(
+    "STORAGE_PRICE_PER_GIB_DAY",
+    { price: null },
+    "a whole number from 1, in the token's smallest unit",
+    (text) => (/^[1-9][0-9]{0,59}$/.test(text) ? { price: BigInt(text) } : null),
+  ) ?? { price: null };
+  const token = read<Address>("STORAGE_PRICE_TOKEN", ETHER, "the address of a token, or zeros for ether", (text) =>
+    text === ETHER ? ETHER : parseAddress(text),
+  );
+  return price === null ? null : { token, pricePerGibDay: price };
+}
+
+/** What belongs together must be there together. */
+function checkServiceNode({ serviceNode, serviceNodeKey, storagePrice }: Settings, wrong: string[]): void {
+  if (serviceNodeKey === null || serviceNodeKey === undefined) return;
+  const address = computeAddress(serviceNodeKey);
+  if (serviceNode === null || serviceNode === undefined || address.toLowerCase() !== serviceNode) {
+    wrong.push(`SERVICE_NODE_PRIVATE_KEY is of ${address}: SERVICE_NODE_ADDRESS must be that`);
+  }
+  if (storagePrice === null) wrong.push("SERVICE_NODE_PRIVATE_KEY needs STORAGE_PRICE_PER_GIB_DAY to quote");
 }
 
 function readKey(get: (name: string) => string | null, wrong: string[]): KeySource {

@@ -1,6 +1,7 @@
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
-import { HEAD_VERSION } from "@plasma-billing/protocol/ledgerHead.ts";
+import { HEAD_VERSION, readMarket, writeMarket } from "@plasma-billing/protocol/ledgerHead.ts";
+import type { MarketRecord } from "@plasma-billing/protocol/market/market.ts";
 import type { Logger } from "pino";
 import { StartupError } from "./errors.ts";
 import { openNewestSnapshot, removeOldSnapshots } from "./journal/snapshotFile.ts";
@@ -17,6 +18,9 @@ const DRAIN_MS = 5;
 /** Kinds of sections. Pages are the table's own words, in the machine's order of bytes. */
 const HEAD_SECTION = 1;
 const PAGE_SECTION = 2;
+const MARKET_SECTION = 3;
+/** Records of the market in one section: a few milliseconds' work. */
+const MARKET_RECORDS = 2000;
 
 /**
  * Brings a new ledger to the newest snapshot, if there is one. Gives its journal position, or 0.
@@ -27,14 +31,17 @@ export function restoreSnapshot(dataDir: string, ledger: Ledger): number {
   if (file === null) return 0;
   let head: string | null = null;
   const pages: ArrayBuffer[] = [];
+  const marketTexts: string[] = [];
   for (const { kind, bytes } of file.sections()) {
     if (kind === HEAD_SECTION) head = Buffer.from(bytes).toString();
+    if (kind === MARKET_SECTION) marketTexts.push(Buffer.from(bytes).toString());
     if (kind === PAGE_SECTION) pages.push(Uint8Array.from(bytes).buffer);
   }
   try {
     if (head === null) throw new InvariantError("a snapshot has no head", { version: HEAD_VERSION });
     ledger.restore(
       head,
+      marketTexts.flatMap(readMarket),
       pages.map((page) => new Int32Array(page)),
     );
     if (ledger.position !== file.position) {
@@ -92,12 +99,16 @@ export class Snapshots {
     const { dataDir, ledger, log } = this.options;
     const started = performance.now();
     const position = ledger.position;
-    const { head, pages } = ledger.beginSnapshot();
+    const { head, market, pages } = ledger.beginSnapshot();
     this.last = position;
     const { thread } = this;
     try {
       thread.begin(position);
       thread.section(HEAD_SECTION, new Uint8Array(Buffer.from(head)));
+      for (const text of sectionsOf(market)) {
+        thread.section(MARKET_SECTION, new Uint8Array(Buffer.from(text)));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       for (let page = pages.next(); page !== null; page = pages.next()) {
         thread.section(PAGE_SECTION, new Uint8Array(page.buffer, page.byteOffset, page.byteLength));
         await new Promise((resolve) => setImmediate(resolve));
@@ -121,4 +132,8 @@ export class Snapshots {
   private async until(holds: () => boolean): Promise<void> {
     while (!holds() && !this.closing) await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
   }
+}
+
+function* sectionsOf(records: readonly MarketRecord[]): Generator<string> {
+  for (let at = 0; at < records.length; at += MARKET_RECORDS) yield writeMarket(records.slice(at, at + MARKET_RECORDS));
 }

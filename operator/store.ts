@@ -22,11 +22,13 @@ export class Store {
   readonly sequencer: Sequencer;
   readonly index: PaymentIndex;
   private readonly snapshots: Snapshots;
+  private readonly listeners: (() => void)[];
 
-  private constructor(sequencer: Sequencer, index: PaymentIndex, snapshots: Snapshots) {
+  private constructor(sequencer: Sequencer, index: PaymentIndex, snapshots: Snapshots, listeners: (() => void)[]) {
     this.sequencer = sequencer;
     this.index = index;
     this.snapshots = snapshots;
+    this.listeners = listeners;
   }
 
   /** Brings the ledger to where it was: the newest snapshot, then the journal from there on. */
@@ -37,12 +39,14 @@ export class Store {
     // The first entry of an empty journal is written before there is an index to tell of it.
     let index: PaymentIndex | null = null;
     let snapshots: Snapshots | null = null;
+    const listeners: (() => void)[] = [];
     const sequencer = await Sequencer.open(
       {
         ...{ ledger, clock, log, onFailure },
         onDurable: (position) => {
           index?.durable(position);
           snapshots?.advance(position);
+          for (const listener of listeners) listener();
         },
         history: {
           resolve: async (hash, ids, upTo) => await (index as PaymentIndex).resolve(hash, [...ids], upTo),
@@ -65,7 +69,12 @@ export class Store {
     const replayed = ledger.position - snapshotAt;
     const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
     log.info({ entries: ledger.position, snapshotAt, replayed, outputs: ledger.outputCount, seconds }, "ledger read");
-    return new Store(sequencer, index, snapshots);
+    return new Store(sequencer, index, snapshots, listeners);
+  }
+
+  /** Has the listener called whenever further entries are on the disk. */
+  onDurable(listener: () => void): void {
+    this.listeners.push(listener);
   }
 
   /** Takes nothing new; resolves when all that was taken is on the disk. */

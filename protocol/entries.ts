@@ -1,4 +1,5 @@
 import type { Hex } from "./hex.ts";
+import type { Role } from "./market/roles.ts";
 import type { OutputId, SignedTransaction, TransactionHash } from "./transaction.ts";
 import type { Address } from "./typedData.ts";
 
@@ -135,8 +136,79 @@ export interface FollowedEntry {
   hash: Hex;
 }
 
+/** An account has a role. */
+export interface RegistrationEntry {
+  type: "registration";
+  account: Address;
+  role: Role;
+  /** An owner's; null for others. */
+  validator: Address | null;
+  /** Unix seconds, as signed; 0 for the service node. */
+  issuedAt: number;
+  /** The account or its validator; null for the service node, which the operator's settings name. */
+  signedBy: Address | null;
+  signature: Hex | null;
+  /** Unix milliseconds. */
+  recordedAt: number;
+}
+
+/** What a file costs and who gets it. */
+export interface OfferEntry {
+  type: "offer";
+  fileId: string;
+  validator: Address;
+  owner: Address;
+  token: Address;
+  price: bigint;
+  ownerShareBps: number;
+  serviceShareBps: number;
+  version: number;
+  signature: Hex;
+  /** For people; not signed. */
+  name: string | null;
+  /** In bytes. */
+  size: number | null;
+  extension: string | null;
+  mimeType: string | null;
+  /** JSON text. */
+  metadata: string | null;
+  /** Unix milliseconds. */
+  recordedAt: number;
+}
+
+/** What the service node asks for keeping a file. */
+export interface QuoteEntry {
+  type: "quote";
+  fileId: string;
+  validator: Address;
+  serviceNode: Address;
+  token: Address;
+  fee: bigint;
+  sizeBytes: number;
+  days: number;
+  /** Unix seconds. */
+  expiresAt: number;
+  signature: Hex;
+  /** Unix milliseconds. */
+  recordedAt: number;
+}
+
+/** A swap that one side signed and the other has not. */
+export interface SwapProposalEntry {
+  type: "swapProposal";
+  hash: TransactionHash;
+  /** Its bytes (docs/FORMATS.md), with zeros where a signature is missing. */
+  payment: Hex;
+  /** Unix seconds. */
+  expiresAt: number;
+  /** Unix milliseconds. */
+  recordedAt: number;
+}
+
+export type MarketEntry = RegistrationEntry | OfferEntry | QuoteEntry | SwapProposalEntry;
+
 /** Whatever changes the state. Replaying the entries gives the same state, hash for hash. */
 export type Entry = PaymentEntry | JsonEntry;
 /** What the journal has as JSON: rare beside payments, which have a form of their own. */
 export type JsonEntry =
-  GenesisEntry | DepositEntry | ExitEntry | InFlightExitEntry | SealEntry | CommitEntry | FollowedEntry;
+  GenesisEntry | DepositEntry | ExitEntry | InFlightExitEntry | SealEntry | CommitEntry | FollowedEntry | MarketEntry;

@@ -1,9 +1,11 @@
 import { InvariantError } from "./errors.ts";
 import type { ExitingOutput, JsonEntry } from "./entries.ts";
 import { isHexOfLength } from "./hex.ts";
-import { MAX_INPUTS, MAX_OUTPUTS } from "./transaction.ts";
+import { ROLES } from "./market/roles.ts";
+import { MAX_INPUTS, MAX_OUTPUTS, SIGNATURE_BYTES } from "./transaction.ts";
 
-type Kind = "number" | "bigint" | "bytes32" | "address" | "boolean" | readonly string[];
+type Kind =
+  "number" | "bigint" | "bytes32" | "address" | "signature" | "bytes" | "text" | "boolean" | readonly string[];
 /** A field's kind; with `null` where it may be absent; or a list, not empty, of objects with such fields. */
 type Field = Kind | { nullable: Kind } | { listOf: Record<string, Field>; max: number };
 
@@ -73,6 +75,45 @@ const FIELDS: { [T in JsonEntry["type"]]: Record<Exclude<keyof Extract<JsonEntry
     seenAt: "number",
   },
   followed: { number: "number", hash: "bytes32" },
+  registration: {
+    account: "address",
+    role: Object.keys(ROLES),
+    validator: { nullable: "address" },
+    issuedAt: "number",
+    signedBy: { nullable: "address" },
+    signature: { nullable: "signature" },
+    recordedAt: "number",
+  },
+  offer: {
+    fileId: "text",
+    validator: "address",
+    owner: "address",
+    token: "address",
+    price: "bigint",
+    ownerShareBps: "number",
+    serviceShareBps: "number",
+    version: "number",
+    signature: "signature",
+    name: { nullable: "text" },
+    size: { nullable: "number" },
+    extension: { nullable: "text" },
+    mimeType: { nullable: "text" },
+    metadata: { nullable: "text" },
+    recordedAt: "number",
+  },
+  quote: {
+    fileId: "text",
+    validator: "address",
+    serviceNode: "address",
+    token: "address",
+    fee: "bigint",
+    sizeBytes: "number",
+    days: "number",
+    expiresAt: "number",
+    signature: "signature",
+    recordedAt: "number",
+  },
+  swapProposal: { hash: "bytes32", payment: "bytes", expiresAt: "number", recordedAt: "number" },
 };
 
 /** One line of JSON; integers that may be large are decimal strings. */
@@ -137,6 +178,15 @@ function decodeField(name: string, field: Field, value: unknown): unknown {
         break;
       case "address":
         if (isHexOfLength(value, 20)) return value;
+        break;
+      case "signature":
+        if (isHexOfLength(value, SIGNATURE_BYTES)) return value;
+        break;
+      case "bytes":
+        if (typeof value === "string" && /^0x([0-9a-f]{2})*$/.test(value)) return value;
+        break;
+      case "text":
+        if (typeof value === "string") return value;
         break;
       case "boolean":
         if (typeof value === "boolean") return value;

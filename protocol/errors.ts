@@ -24,16 +24,21 @@ export const MARKETPLACE_CODES = [
   "NOT_A_SWAP",
 ] as const;
 
-export type PaymentCode = (typeof LEDGER_CODES)[number] | (typeof MARKETPLACE_CODES)[number];
+/** Why a registration or an offer is refused, beside the codes above. */
+export const REGISTRY_CODES = ["ROLE_TAKEN", "STALE_VERSION"] as const;
+
+export type MarketplaceCode = (typeof MARKETPLACE_CODES)[number];
+export type PaymentCode = (typeof LEDGER_CODES)[number] | MarketplaceCode;
+export type ProtocolCode = PaymentCode | (typeof REGISTRY_CODES)[number];
 /** The values that offended, fit for JSON. */
 export type Context = Record<string, unknown>;
 
-/** A payment is refused, for the one reason its code names. */
+/** What was sent is refused, for the one reason its code names. */
 export class ProtocolError extends Error {
-  readonly code: PaymentCode;
+  readonly code: ProtocolCode;
   readonly context: Context;
 
-  constructor(code: PaymentCode, message: string, context: Context = {}) {
+  constructor(code: ProtocolCode, message: string, context: Context = {}) {
     super(message);
     this.name = "ProtocolError";
     this.code = code;

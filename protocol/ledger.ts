@@ -20,10 +20,28 @@ import { LiveOutputs, type Totals } from "./liveOutputs.ts";
 import { MAX_TRANSACTIONS_PER_BLOCK, MerkleFrontier } from "./merkle.ts";
 import type { LedgerOutput } from "./output.ts";
 import { KNOWN_SECRET, type TableCopy, type TableSecret } from "./outputTable.ts";
-import { formFault, inputFault, roleFault, type VerifiedPayment } from "./payment.ts";
-import { countsAt, decodePayment, HASH_BYTES, OUTPUT_BYTES, outputsAt, type PaymentCounts } from "./paymentBytes.ts";
+import { marketFault } from "./market/flows.ts";
+import { Market, type MarketRecord } from "./market/market.ts";
+import { formFault, inputFault, type VerifiedPayment } from "./payment.ts";
+import {
+  countsAt,
+  decodePayment,
+  HASH_BYTES,
+  INPUTS_AT,
+  OUTPUT_BYTES,
+  outputsAt,
+  type PaymentCounts,
+} from "./paymentBytes.ts";
 import { screens } from "./paymentScreen.ts";
-import { depositHash, MAX_INPUTS, outputId, type OutputId } from "./transaction.ts";
+import {
+  depositHash,
+  MAX_INPUTS,
+  outputId,
+  PURPOSES,
+  type OutputId,
+  type SignedTransaction,
+  type Transaction,
+} from "./transaction.ts";
 import { domainSeparator, type Address, type Domain } from "./typedData.ts";
 import { hashOf, PAYMENT_IN_VERIFIED, signersOf, verifiedPaymentBytes } from "./verifiedPayment.ts";
 
@@ -73,6 +91,7 @@ export class Ledger {
   private readonly secret: TableSecret;
   private outputs: LiveOutputs;
   private readonly exitBook = new ExitBook();
+  readonly market = new Market();
   private sealed: LedgerBlock[] = [];
   private tree = new MerkleFrontier();
   private depositCount = 0n;
@@ -194,10 +213,12 @@ export class Ledger {
     return this.outputs.stateHash(this.sealed.length + 1);
   }
 
-  /** Why a payment cannot be taken now, or null. */
-  judge({ transaction, signers }: VerifiedPayment): ProtocolError | null {
+  /** Why a payment cannot be taken at a time (Unix milliseconds), or null. */
+  judge({ transaction, signers }: VerifiedPayment, now: number): ProtocolError | null {
     return (
-      formFault(transaction) ?? inputFault(transaction, signers, (id) => this.output(id)) ?? roleFault(transaction)
+      formFault(transaction) ??
+      inputFault(transaction, signers, (id) => this.output(id)) ??
+      this.marketFault(transaction, now)
     );
   }
 
@@ -209,7 +230,11 @@ export class Ledger {
     const payment = at + PAYMENT_IN_VERIFIED;
     const counts = countsAt(bytesOf(view), payment);
     if (!screens(this.outputs, this.inputs, view, payment, counts, signersOf(at, counts)))
-      return this.refuse(view, at, counts);
+      return this.refuse(view, at, counts, acceptedAt);
+    if (view.getUint8(payment + 1) !== PURPOSES.transfer) {
+      const fault = this.marketFault(this.transactionAt(view, payment, counts), acceptedAt);
+      if (fault !== null) return fault;
+    }
     const slot = reserve(paymentEntryBytes(counts));
     this.writeEntry(slot, view, hashOf(at), counts, acceptedAt);
     this.admit(slot.view, slot.at, counts, acceptedAt);
@@ -248,21 +273,23 @@ export class Ledger {
   }
 
   /** The state as it is now: a head of JSON, and pages of outputs to be fetched while the ledger goes on. */
-  beginSnapshot(): { head: string; pages: TableCopy } {
+  beginSnapshot(): { head: string; market: MarketRecord[]; pages: TableCopy } {
     const { domain, sealed, openedAt, firstAcceptedAt, firstEntry, followed, exitBook } = this;
+    const market = this.market.records();
     const head = writeHead({
       ...{ ...domain, position: this.entryCount, openedAt, firstAcceptedAt, firstEntry, followed, blocks: sealed },
       ...{ depositCount: this.depositCount, totals: [...this.outputs.totals], exits: exitBook.entries() },
       ...{ tree: this.tree.export(), outputCount: this.outputs.size, stateHash: this.stateHash() },
+      marketRecords: market.length,
     });
-    return { head, pages: this.outputs.beginCopy() };
+    return { head, market, pages: this.outputs.beginCopy() };
   }
 
   /**
    * Takes over the state of a snapshot; the pages become the ledger's. Only at the very start.
    * @throws InvariantError when it does not add up, or is for another contract
    */
-  restore(headText: string, pages: readonly Int32Array<ArrayBuffer>[]): void {
+  restore(headText: string, market: readonly MarketRecord[], pages: readonly Int32Array<ArrayBuffer>[]): void {
     if (this.entryCount > 0) throw new InvariantError("a snapshot comes first", { entries: this.entryCount });
     const head = readHead(headText);
     const { chainId, verifyingContract } = this.domain;
@@ -274,6 +301,11 @@ export class Ledger {
     }
     this.outputs = new LiveOutputs(this.secret, head.totals, pages);
     for (const entry of head.exits) this.exitBook.apply(entry);
+    if (market.length !== head.marketRecords) {
+      const counts = { head: head.marketRecords, read: market.length };
+      throw new InvariantError("the snapshot has not all of its market", counts);
+    }
+    for (const record of market) this.market.restore(record);
     this.sealed = head.blocks;
     this.tree = MerkleFrontier.of(head.tree);
     this.depositCount = head.depositCount;
@@ -327,6 +359,8 @@ export class Ledger {
         }
         this.followed = { number: entry.number, hash: entry.hash };
         return;
+      default:
+        this.market.apply(entry);
     }
   }
 
@@ -347,19 +381,29 @@ export class Ledger {
   }
 
   /** The one reason a payment is refused for; the slow way, since refusals are rare. */
-  private refuse(view: DataView, at: number, counts: PaymentCounts): ProtocolError {
+  private refuse(view: DataView, at: number, counts: PaymentCounts, now: number): ProtocolError {
     const bytes = bytesOf(view);
-    const payment = at + PAYMENT_IN_VERIFIED;
-    const transaction = decodePayment(bytes, payment, payment + outputIdsAt(counts) - PAYMENT_AT);
+    const transaction = this.transactionAt(view, at + PAYMENT_IN_VERIFIED, counts);
     const signersAt = signersOf(at, counts);
     const signers = transaction.signatures.map((_, i): Address | null => {
       const signer = bytes.subarray(signersAt + 20 * i, signersAt + 20 * i + 20);
       return signer.every((byte) => byte === 0) ? null : toHex(signer);
     });
     const hash = toHex(bytes.subarray(hashOf(at), hashOf(at) + HASH_BYTES));
-    const fault = this.judge({ transaction, hash, signers });
+    const fault = this.judge({ transaction, hash, signers }, now);
     if (fault === null) throw new InvariantError("a payment is refused for no reason", { hash });
     return fault;
+  }
+
+  private transactionAt(view: DataView, payment: number, counts: PaymentCounts): SignedTransaction {
+    return decodePayment(bytesOf(view), payment, payment + outputIdsAt(counts) - PAYMENT_AT);
+  }
+
+  /** Of a payment whose inputs are there. */
+  private marketFault(transaction: Transaction, now: number): ProtocolError | null {
+    if (transaction.purpose === "transfer") return null;
+    const spent = transaction.inputs.map((id) => this.output(id) as LedgerOutput);
+    return marketFault(this.market, transaction, spent, now);
   }
 
   private writeEntry(slot: EntrySlot, from: DataView, hashAt: number, counts: PaymentCounts, acceptedAt: number): void {
@@ -378,6 +422,7 @@ export class Ledger {
   /** Spends and creates, by an entry whose payment was screened just now. */
   private admit(view: DataView, at: number, counts: PaymentCounts, acceptedAt: number): void {
     if (this.openBlockFull) throw new InvariantError("the open block is full", { number: this.openBlock.number });
+    if (view.getUint8(at + PAYMENT_AT + 1) !== PURPOSES.transfer) this.tellMarket(view, at);
     for (let i = 0; i < counts.inputs; i++) this.outputs.spend(this.inputs[i] as number);
     const blockNumber = this.sealed.length + 1;
     const transactionIndex = this.tree.count;
@@ -391,6 +436,15 @@ export class Ledger {
     this.firstAcceptedAt ??= acceptedAt;
     this.tree.append(bytesOf(view).slice(at + HASH_AT, at + PAYMENT_AT));
     this.entryCount++;
+  }
+
+  /** What a payment means to the market, before its inputs are spent. */
+  private tellMarket(view: DataView, at: number): void {
+    const purpose = view.getUint8(at + PAYMENT_AT + 1);
+    if (purpose === PURPOSES.swap) this.market.settle(toHex(bytesOf(view).subarray(at + HASH_AT, at + PAYMENT_AT)));
+    if (purpose !== PURPOSES.upload) return;
+    const fileHash = idIn(view, at + PAYMENT_AT + INPUTS_AT - HASH_BYTES);
+    this.market.bind(fileHash, this.outputs.read(this.inputs[0] as number).owner);
   }
 
   private applyDeposit({ id, owner, token, amount }: DepositEntry): void {

@@ -2,14 +2,15 @@ import type { JsonEntry } from "./entries.ts";
 import { decodeEntry, encodeEntry } from "./entryJson.ts";
 import { InvariantError } from "./errors.ts";
 import type { AnyExitEntry } from "./exitBook.ts";
-import type { Hex } from "./hex.ts";
 import type { LedgerBlock } from "./ledger.ts";
 import type { Totals } from "./liveOutputs.ts";
+import { isHexOfLength, type Hex } from "./hex.ts";
+import type { BoundFile, MarketRecord } from "./market/market.ts";
 import type { Address, Domain } from "./typedData.ts";
 
-export const HEAD_VERSION = 1;
+export const HEAD_VERSION = 2;
 
-/** All of a ledger's state but its outputs. */
+/** All of a ledger's state but its outputs and its market. */
 export interface LedgerHead extends Domain {
   position: number;
   openedAt: number | null;
@@ -24,6 +25,7 @@ export interface LedgerHead extends Domain {
   exits: AnyExitEntry[];
   tree: { count: number; peaks: Hex[] };
   outputCount: number;
+  marketRecords: number;
   stateHash: Hex;
 }
 
@@ -54,4 +56,45 @@ export function readHead(text: string): LedgerHead {
 function decodeExit(entry: JsonEntry): AnyExitEntry {
   if (entry.type === "exit" || entry.type === "inFlightExit") return entry;
   throw new InvariantError("the head of a snapshot has something else as exit", { type: entry.type });
+}
+
+/** Records of a market, one a line. */
+export function writeMarket(records: readonly MarketRecord[]): string {
+  return records.map((record) => (record.type === "file" ? JSON.stringify(record) : encodeEntry(record))).join("\n");
+}
+
+/** @throws InvariantError for a line that is no record of a market */
+export function readMarket(text: string): MarketRecord[] {
+  return text.split("\n").map((line) => (line.startsWith('{"type":"file"') ? readFile(line) : readMarketEntry(line)));
+}
+
+function readMarketEntry(line: string): MarketRecord {
+  const entry = decodeEntry(line);
+  switch (entry.type) {
+    case "registration":
+    case "offer":
+    case "quote":
+    case "swapProposal":
+      return entry;
+    default:
+      throw new InvariantError("the market of a snapshot has something else", { type: entry.type });
+  }
+}
+
+function readFile(line: string): BoundFile {
+  let file: Partial<BoundFile>;
+  try {
+    file = JSON.parse(line) as Partial<BoundFile>;
+  } catch (error) {
+    throw new InvariantError("a file of a snapshot is not JSON", { line: line.slice(0, 100), error });
+  }
+  const { fileHash, validator, fileId } = file;
+  if (
+    !isHexOfLength(fileHash, 32) ||
+    !isHexOfLength(validator, 20) ||
+    (fileId !== null && typeof fileId !== "string")
+  ) {
+    throw new InvariantError("a file of a snapshot is wrong", { line: line.slice(0, 100) });
+  }
+  return { type: "file", fileHash, validator, fileId };
 }

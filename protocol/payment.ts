@@ -89,14 +89,6 @@ export function inputFault(
   return balanceFault(transaction, spent);
 }
 
-/** The marketplace's rules. */
-export function roleFault({ purpose }: SignedTransaction): ProtocolError | null {
-  if (purpose === "transfer") return null;
-  return new ProtocolError("WRONG_ROLE", "nobody has the role for this purpose: there is no registration yet", {
-    purpose,
-  });
-}
-
 function balanceFault(transaction: SignedTransaction, spent: readonly LedgerOutput[]): ProtocolError | null {
   const sums = new Map<Address, { inputs: bigint; outputs: bigint }>();
   const sumOf = (token: Address): { inputs: bigint; outputs: bigint } => {

@@ -1,10 +1,9 @@
 import type { LiveOutputs } from "./liveOutputs.ts";
 import { ADDRESS_BYTES, HASH_BYTES, INPUTS_AT, OUTPUT_BYTES, outputsAt, type PaymentCounts } from "./paymentBytes.ts";
-import { PURPOSES } from "./transaction.ts";
 
 /**
  * Whether a payment breaks none of the ledger's rules, told from its bytes without an object or a string. It says no more:
- * which rule it is, `formFault`, `inputFault` and `roleFault` find out, in their order, and must agree.
+ * which rule it is, `formFault` and `inputFault` find out, in their order, and must agree.
  * @param records gets the numbers of the inputs' records
  * @param payment where the payment begins
  * @param signers where the recovered signers begin; null: what was journaled is applied again
@@ -18,7 +17,6 @@ export function screens(
   signers: number | null,
 ): boolean {
   if (counts.signatures !== counts.inputs) return false;
-  if (signers !== null && view.getUint8(payment + 1) !== PURPOSES.transfer) return false;
   for (let i = 0; i < counts.inputs; i++) {
     const record = outputs.find(view, payment + INPUTS_AT + HASH_BYTES * i);
     if (record === -1) return false;

@@ -5,6 +5,8 @@ export const DEVNET_MNEMONIC = "test test test test test test test test test tes
 export const DEVNET_HOST = "127.0.0.1";
 /** The node's last account: out of the way of whoever plays with the first ones. */
 export const DEVNET_CHALLENGER = 19;
+/** The account that is the service node of the devnet's marketplace. */
+export const DEVNET_SERVICE_NODE = 18;
 
 /** What `npm start` writes down for the demo and for whoever wants to try something. */
 export interface Devnet {

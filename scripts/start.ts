@@ -9,7 +9,14 @@ import { join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { deployDevnet, isPortFree, startNode } from "./devnet.ts";
-import { DEVNET_CHALLENGER, DEVNET_HOST, DEVNET_MNEMONIC, type Devnet, devnetAccount } from "./devnetInfo.ts";
+import {
+  DEVNET_CHALLENGER,
+  DEVNET_HOST,
+  DEVNET_MNEMONIC,
+  DEVNET_SERVICE_NODE,
+  type Devnet,
+  devnetAccount,
+} from "./devnetInfo.ts";
 
 const OPERATOR_MAIN = fileURLToPath(new URL("../operator/main.ts", import.meta.url));
 const DEVNET_PORT_DEFAULT = 8545;
@@ -20,6 +27,8 @@ const READY_POLL_MS = 100;
 const SHUTDOWN_MS_MAX = 8_000;
 const SERVER_CLOSE_MS_MAX = 500;
 const LOG_LEVEL_WARN = 40;
+/** Of the devnet's test token, which has 18 decimals: a hundredth of one. */
+const DEVNET_PRICE_PER_GIB_DAY = "10000000000000000";
 
 /** Nothing can be started; the message is one line that says what to do. */
 class StartError extends Error {}
@@ -115,6 +124,7 @@ Ethereum node   ${devnet.rpcUrl}   chain ${devnet.chainId}, a devnet that ends w
   account 0     ${devnet.deployer}   deployed the contracts
   account 1     ${devnet.operator}   is the operator
   account ${DEVNET_CHALLENGER}    ${devnetAccount(DEVNET_CHALLENGER).address}   challenges for it
+  account ${DEVNET_SERVICE_NODE}    ${devnetAccount(DEVNET_SERVICE_NODE).address}   is the service node; storage costs 0.01 TestToken a GiB and day
   RootChain     ${devnet.rootChain}
   TestToken     ${devnet.testToken}   an ERC-20 that anyone may mint
 
@@ -175,6 +185,10 @@ async function runDevnet(): Promise<number> {
       HOST: host,
       PORT: String(operatorPort),
       ADMIN_TOKEN: adminToken,
+      SERVICE_NODE_ADDRESS: devnetAccount(DEVNET_SERVICE_NODE).address,
+      SERVICE_NODE_PRIVATE_KEY: devnetAccount(DEVNET_SERVICE_NODE).privateKey,
+      STORAGE_PRICE_PER_GIB_DAY: get("STORAGE_PRICE_PER_GIB_DAY") ?? DEVNET_PRICE_PER_GIB_DAY,
+      STORAGE_PRICE_TOKEN: get("STORAGE_PRICE_TOKEN") ?? devnet.testToken,
       DEPOSIT_FINALITY: get("DEPOSIT_FINALITY") ?? "1",
       ETHEREUM_POLL_MS: get("ETHEREUM_POLL_MS") ?? "500",
     };

@@ -4,7 +4,7 @@ import { PAYMENT_BYTES_MAX } from "@plasma-billing/protocol/paymentBytes.ts";
 import type { Logger } from "pino";
 import type { SubmitResult } from "../sequencer.ts";
 import { BATCH_PAYMENTS_MAX, type IntakeRequest } from "../verification/bodies.ts";
-import { overloaded, Problem, problemJson, problemHeaders } from "./problems.ts";
+import { overloaded, pausedProblem, Problem, problemJson, problemHeaders } from "./problems.ts";
 
 export type { IntakeRequest } from "../verification/bodies.ts";
 
@@ -124,17 +124,22 @@ function answer(response: ServerResponse, kind: IntakeRequest["kind"], outcome: 
   const { results } = outcome;
   if (kind === "batch") {
     if (results.every((result) => result.kind === "overloaded")) return sendProblem(response, overloaded());
+    if (results.every((result) => result.kind === "paused")) return sendProblem(response, pausedProblem());
     return send(response, 200, `{"results":[${results.map(itemOf).join(",")}]}`);
   }
   const [result] = results as [SubmitResult];
-  if (result.kind === "overloaded") return sendProblem(response, overloaded());
-  if (result.kind === "refused") return sendProblem(response, result.error);
+  if (result.kind !== "accepted") return sendProblem(response, problemOf(result));
   send(response, result.repeated ? 200 : 201, receiptOf(result));
 }
 
 function itemOf(result: SubmitResult): string {
   if (result.kind === "accepted") return `{"payment":${receiptOf(result)}}`;
-  return `{"problem":${JSON.stringify(problemJson(result.kind === "refused" ? result.error : overloaded()))}}`;
+  return `{"problem":${JSON.stringify(problemJson(problemOf(result)))}}`;
+}
+
+function problemOf(result: Exclude<SubmitResult, { kind: "accepted" }>): Problem | ProtocolError {
+  if (result.kind === "refused") return result.error;
+  return result.kind === "paused" ? pausedProblem() : overloaded();
 }
 
 /** What a payer is told, the first time and every other: where the payment is. */

@@ -1,6 +1,8 @@
 import type { NodeHealth } from "@plasma-billing/ethereum/nodes.ts";
 import type { Logger } from "pino";
 import type { Alarm } from "../alarms.ts";
+import type { Preparation } from "../market/prepare.ts";
+import type { Registrar } from "../market/registrar.ts";
 import type { Reads } from "../reads.ts";
 import type { SettlementState } from "../settlement/planner.ts";
 import type { IntakeAnswer, IntakeRequest } from "./intake.ts";
@@ -57,9 +59,13 @@ export interface Status {
 /** What the HTTP server needs of the operator. */
 export interface OperatorPort {
   readonly reads: Reads;
+  readonly registrar: Registrar;
+  readonly preparation: Preparation;
   readonly log: Logger;
   /** Null: the administrator's routes do not exist. */
   readonly adminToken: string | null;
+  /** Unix milliseconds. */
+  now(): number;
   submit(request: IntakeRequest): Promise<IntakeAnswer>;
   status(): Status;
   /** In the text format of Prometheus. */
@@ -68,6 +74,10 @@ export interface OperatorPort {
   unready(): string[];
   /** State of a block that is sealed but not on Ethereum. */
   settlementState(number: number): "sealed" | "sent" | "halted";
+  /** Whether new payments are refused; until the process ends. */
+  pause(paused: boolean): void;
+  /** Has the listener called whenever further entries are on the disk. */
+  onDurable(listener: () => void): void;
   /** Ends the open block; null when it is empty. */
   commitNow(): Promise<number | null>;
 }

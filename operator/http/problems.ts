@@ -1,4 +1,4 @@
-import { type ProtocolError, type PaymentCode } from "@plasma-billing/protocol/errors.ts";
+import { type ProtocolError, type ProtocolCode } from "@plasma-billing/protocol/errors.ts";
 import type { FastifyReply } from "fastify";
 import { checksummed } from "./addresses.ts";
 
@@ -6,13 +6,15 @@ import { checksummed } from "./addresses.ts";
 export const ROUTE_CODES = [
   "NOT_FOUND",
   "NOT_COMMITTED",
+  "INSUFFICIENT_FUNDS",
   "UNAUTHORIZED",
   "TOO_LARGE",
   "UNSUPPORTED_MEDIA_TYPE",
   "OVERLOADED",
+  "PAUSED",
   "INTERNAL",
 ] as const;
-export type ProblemCode = PaymentCode | (typeof ROUTE_CODES)[number];
+export type ProblemCode = ProtocolCode | (typeof ROUTE_CODES)[number];
 
 const STATUS: Partial<Record<ProblemCode, number>> = {
   MALFORMED: 400,
@@ -22,10 +24,13 @@ const STATUS: Partial<Record<ProblemCode, number>> = {
   INPUT_SPENT: 409,
   INPUT_EXITING: 409,
   NOT_COMMITTED: 409,
+  ROLE_TAKEN: 409,
+  STALE_VERSION: 409,
   TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   INTERNAL: 500,
   OVERLOADED: 503,
+  PAUSED: 503,
 };
 const OTHER_STATUS = 422;
 const RETRY_AFTER_SECONDS = 1;
@@ -75,4 +80,8 @@ export async function sendProblem(reply: FastifyReply, problem: Problem | Protoc
 
 export function overloaded(): Problem {
   return new Problem("OVERLOADED", "too much at once, or the disk is full: send the same bytes again later");
+}
+
+export function pausedProblem(): Problem {
+  return new Problem("PAUSED", "new payments are not taken at the moment: send the same bytes again later");
 }

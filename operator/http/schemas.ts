@@ -1,13 +1,14 @@
 import { isHexOfLength, type Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { Type, type TObject, type TProperties } from "typebox";
+import { EVENT_TYPES } from "../events/rows.ts";
 import { Problem } from "./problems.ts";
 
 const LIMIT_MAX = 1000;
 const LIMIT_DEFAULT = 50;
 
 /** An object that has these fields and no others: unknown ones are refused. */
-function strict<T extends TProperties>(properties: T): TObject<T> {
+export function strict<T extends TProperties>(properties: T): TObject<T> {
   return Type.Object(properties, { additionalProperties: false });
 }
 
@@ -29,19 +30,33 @@ export const PaymentsQuery = strict({
   blockNumber: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,9}$" })),
   state: Type.Optional(Type.Enum(["accepted", "committed", "finalized"])),
 });
+const EVENT = `(${EVENT_TYPES.join("|")})`;
+export const EventsQuery = strict({
+  types: Type.Optional(Type.String({ pattern: `^${EVENT}(,${EVENT}){0,${EVENT_TYPES.length - 1}}$` })),
+  address: Type.Optional(Type.String({ pattern: "^0x[0-9a-fA-F]{40}$" })),
+  lastEventId: Type.Optional(Type.String({ maxLength: 100 })),
+});
+export const StatisticsQuery = strict({ limit: PageQuery.properties.limit });
 export const HashParams = strict({ hash: Type.String({ pattern: "^0x[0-9a-fA-F]{64}$" }) });
 export const AddressParams = strict({ address: Type.String({ pattern: "^0x[0-9a-fA-F]{40}$" }) });
+/** Where a payment is. */
+export const PlaceParams = strict({
+  number: Type.String({ pattern: "^(open|0|[1-9][0-9]{0,9})$" }),
+  index: Type.String({ pattern: "^(0|[1-9][0-9]{0,6})$" }),
+});
 export const BlockParams = strict({ number: Type.String({ pattern: "^(open|0|[1-9][0-9]{0,9})$" }) });
 
 /**
  * @param cursorNumbers How many numbers the list's cursors hold.
+ * @param limitDefault How many items without a limit.
  * @throws Problem MALFORMED for a limit above the largest, or a cursor that is none of ours.
  */
 export function readPage(
   query: { limit?: string; cursor?: string },
   cursorNumbers = 1,
+  limitDefault = LIMIT_DEFAULT,
 ): { limit: number; from: number[] | null } {
-  const limit = query.limit === undefined ? LIMIT_DEFAULT : Number(query.limit);
+  const limit = query.limit === undefined ? limitDefault : Number(query.limit);
   if (limit > LIMIT_MAX) throw new Problem("MALFORMED", `limit must be at most ${LIMIT_MAX}`, { limit });
   if (query.cursor === undefined) return { limit, from: null };
   const numbers = Buffer.from(query.cursor, "base64url").toString().split(":");

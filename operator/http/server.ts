@@ -1,32 +1,47 @@
 import { createServer as createHttpServer } from "node:http";
-import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { ProtocolError } from "@plasma-billing/protocol/errors.ts";
 import fastify, {
   LogController,
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
+  type FastifyTypeProvider,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from "fastify";
+import type { Static, TSchema } from "typebox";
 import { IndexBehindError } from "../index/ports.ts";
 import { createIntake } from "./intake.ts";
 import { isDeeper } from "./jsonDepth.ts";
+import { documentation, documentationRoutes } from "./openapi.ts";
 import type { OperatorPort } from "./ports.ts";
 import { Problem, problemJson, sendProblem } from "./problems.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { blockRoutes } from "./routes/blocks.ts";
 import { chainRoutes } from "./routes/chain.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { fileRoutes } from "./routes/files.ts";
+import { prepareRoutes } from "./routes/prepare.ts";
+import { quoteRoutes } from "./routes/quotes.ts";
+import { registrationRoutes } from "./routes/registrations.ts";
+import { swapRoutes } from "./routes/swaps.ts";
+import { statusRoutes } from "./routes/status.ts";
 import { transactionRoutes } from "./routes/transactions.ts";
+
+/** Requests have the types of their schemas; answers are objects like any, and `response` is what is said of them. */
+interface RequestTypes extends FastifyTypeProvider {
+  validator: this["schema"] extends TSchema ? Static<this["schema"]> : unknown;
+  serializer: unknown;
+}
 
 export type Server = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,
   RawReplyDefaultExpression,
   FastifyBaseLogger,
-  TypeBoxTypeProvider
+  RequestTypes
 >;
 
 /** A request that takes longer to arrive is cut off: nobody can hold sockets by sending slowly. */
@@ -36,7 +51,9 @@ const KEEP_ALIVE_MS = 72_000;
 const IDLE_MS = 60_000;
 /** For routes that name no limit of their own. */
 const BODY_BYTES_MAX = 1024;
-const PARAMETER_CHARACTERS_MAX = 100;
+/** A file id of 128 bytes, each as three characters. */
+const PARAMETER_CHARACTERS_MAX = 384;
+const SHOWN_CHARACTERS_MAX = 100;
 /** No right body is nested so deep. */
 const DEPTH_MAX = 32;
 
@@ -72,7 +89,9 @@ export function createServer(operator: OperatorPort): Server {
       if (socket.writable) socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
       else socket.destroy();
     },
-  }).withTypeProvider<TypeBoxTypeProvider>();
+  }).withTypeProvider<RequestTypes>();
+  // An answer goes out as it is: what documents it neither drops nor converts anything.
+  server.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   server.removeAllContentTypeParsers();
   const parse = server.getDefaultJsonParser("error", "error");
   server.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
@@ -80,7 +99,7 @@ export function createServer(operator: OperatorPort): Server {
     return parse(request, String(body), done);
   });
   server.setNotFoundHandler(async (request, reply) => {
-    const context = { method: request.method, path: request.url.slice(0, PARAMETER_CHARACTERS_MAX) };
+    const context = { method: request.method, path: request.url.slice(0, SHOWN_CHARACTERS_MAX) };
     await sendProblem(reply, new Problem("NOT_FOUND", "there is no such route", context));
   });
   server.setErrorHandler(async (error, _, reply) => {
@@ -88,11 +107,23 @@ export function createServer(operator: OperatorPort): Server {
     if (problem.code === "INTERNAL") log.error({ err: error }, "a request failed");
     await sendProblem(reply, problem);
   });
-  transactionRoutes(server, operator);
-  blockRoutes(server, operator);
-  accountRoutes(server, operator);
-  chainRoutes(server, operator);
-  adminRoutes(server, operator);
+  documentation(server, operator.status().version);
+  // When the documentation is there, or it would not see them.
+  server.after(() => {
+    transactionRoutes(server, operator);
+    blockRoutes(server, operator);
+    accountRoutes(server, operator);
+    chainRoutes(server, operator);
+    registrationRoutes(server, operator);
+    fileRoutes(server, operator);
+    quoteRoutes(server, operator);
+    prepareRoutes(server, operator);
+    swapRoutes(server, operator);
+    adminRoutes(server, operator);
+    statusRoutes(server, operator);
+    eventRoutes(server, operator);
+    documentationRoutes(server);
+  });
   return server;
 }
 
@@ -105,7 +136,7 @@ function asProblem(error: unknown): Problem {
     return new Problem("UNSUPPORTED_MEDIA_TYPE", "send application/json");
   }
   if (validation !== undefined || (statusCode !== undefined && statusCode >= 400 && statusCode < 500)) {
-    return new Problem("MALFORMED", message?.slice(0, 3 * PARAMETER_CHARACTERS_MAX) ?? "malformed request");
+    return new Problem("MALFORMED", message?.slice(0, 3 * SHOWN_CHARACTERS_MAX) ?? "malformed request");
   }
   return new Problem("INTERNAL", "something failed on our side: it is in the operator's log");
 }

@@ -1,7 +1,8 @@
 import type { PaymentRecord } from "@plasma-billing/protocol/entryBytes.ts";
-import type { Output, OutputId } from "@plasma-billing/protocol/transaction.ts";
+import { PURPOSES, type Output, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { ExitRow } from "../exitRows.ts";
-import type { DepositView, Payment, PaymentState, ShownOutput } from "../reads.ts";
+import type { Volume } from "../index/volumes.ts";
+import type { DepositView, Payment, PaymentState, ShownOutput, StatisticsReport } from "../reads.ts";
 import { checksum } from "./addresses.ts";
 import type { OperatorPort } from "./ports.ts";
 
@@ -41,7 +42,7 @@ export function paymentShape({ reads }: OperatorPort, payment: Payment): object 
     inputs: spent.map((one, i) => outputShape(input(one, i))),
     outputs: outputIds.map((id, i) => outputShape(output(id, i))),
     fileHash: transaction.fileHash,
-    fileId: null,
+    fileId: reads.market.file(transaction.fileHash)?.fileId ?? null,
     signatures: transaction.signatures,
     state,
     blockNumber,
@@ -103,5 +104,26 @@ export function exitShape(row: ExitRow): object {
     state: row.state,
     exitableAt: row.exitableAt,
     ethereumTransaction: row.ethereumTransaction,
+  };
+}
+
+const PURPOSE_NAMES = Object.keys(PURPOSES);
+
+function volumeShape({ purpose, token, count, volume }: Volume): object {
+  return { purpose: PURPOSE_NAMES[purpose - 1], token: checksum(token), count, volume: volume.toString() };
+}
+
+export function statisticsShape({ totals, hours, tokens, ...counts }: StatisticsReport): object {
+  return {
+    payments: counts.payments,
+    blocks: counts.blocks,
+    deposits: counts.deposits,
+    liveOutputs: counts.liveOutputs,
+    tokens: tokens.map(({ token, deposits, deposited, live, withdrawn }) => ({
+      ...{ token: checksum(token), deposits, deposited: deposited.toString() },
+      ...{ live: live.toString(), withdrawn: withdrawn.toString() },
+    })),
+    purposes: totals.map(volumeShape),
+    hours: hours.map(({ hour, volumes }) => ({ hour, purposes: volumes.map(volumeShape) })),
   };
 }

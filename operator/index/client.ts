@@ -25,6 +25,7 @@ import {
   type OutputsPage,
   type PaymentsPage,
   type Resolution,
+  type StatisticsView,
 } from "./ports.ts";
 
 /** Questions waiting for an answer: more than the sequencer lets wait, and than there can be requests. */
@@ -129,12 +130,22 @@ export class PaymentIndex {
     return await this.ask("deposits", limit, belowId);
   }
 
+  /** Totals, and so many hours, newest first. */
+  async statistics(hours: number): Promise<StatisticsView> {
+    return await this.ask("statistics", hours);
+  }
+
+  /** The payment at a place; null where there is none. */
+  async paymentAt(blockNumber: number, transactionIndex: number): Promise<IndexedPayment | null> {
+    return await this.ask("paymentAt", blockNumber, transactionIndex);
+  }
+
   /** The siblings of a payment in its sealed block, from the bottom up; each leads to the block's root. */
   async siblings(blockNumber: number, transactionIndex: number): Promise<Hex[]> {
     return await this.ask("siblings", blockNumber, transactionIndex);
   }
 
-  /** The first payments of these positions, at most about 256 KiB: lines of JSON, or the form of a batch. */
+  /** The first payments, or entries, of these positions, at most about 256 KiB. The one thing the journal alone answers. */
   async feed(format: FeedFormat, from: number, to: number): Promise<FeedPiece> {
     return await this.ask("feed", format, from, to);
   }

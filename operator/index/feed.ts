@@ -20,20 +20,49 @@ import {
 import { PURPOSES, SIGNATURE_BYTES } from "@plasma-billing/protocol/transaction.ts";
 import type { EntrySource, FeedFormat, FeedPiece } from "./ports.ts";
 
-/** Of the journal, read for one piece; a line of JSON is about three times as long. */
-const PIECE_BYTES = { ndjson: 96 * 1024, binary: 256 * 1024 };
+/** Of the journal, read for one piece; a line of JSON is about three times as long. Entries are shaped in the main thread. */
+const PIECE_BYTES = { ndjson: 96 * 1024, binary: 256 * 1024, entries: 16 * 1024 };
+const LENGTH_BYTES = 4;
 /** Checksums of addresses kept: working one out takes longer than the rest of the line. */
 const CHECKSUMS_MAX = 50_000;
 const PURPOSE_NAMES = Object.keys(PURPOSES);
 const checksums = new Map<string, string>();
 
-/** The payments of positions `from` to `to`, as many as a piece has. */
+/** The payments, or all entries, of positions `from` to `to`, as many as a piece has. */
 export function feedPiece(source: EntrySource, format: FeedFormat, from: number, to: number): FeedPiece {
   const entries = source.read(from, to, PIECE_BYTES[format]);
-  const payments = entries.filter(({ body }) => body[0] === PAYMENT_KIND).map(({ body }) => body);
   const next = from + entries.length;
-  const bytes = format === "ndjson" ? Buffer.from(payments.map(lineOf).join("")) : framed(payments);
-  return { bytes, next: next > to ? null : next };
+  return { bytes: bytesOf(entries, format), next: next > to ? null : next };
+}
+
+/** The entries of a piece, in their order. */
+export function entriesIn(piece: Uint8Array): Uint8Array[] {
+  const view = new DataView(piece.buffer, piece.byteOffset, piece.byteLength);
+  const entries: Uint8Array[] = [];
+  for (let at = 0; at < piece.length;) {
+    const start = at + LENGTH_BYTES;
+    at = start + view.getUint32(at);
+    entries.push(piece.subarray(start, at));
+  }
+  return entries;
+}
+
+function bytesOf(entries: readonly { body: Uint8Array }[], format: FeedFormat): Buffer {
+  const bodies = entries.map(({ body }) => body);
+  if (format === "entries") return lengthed(bodies);
+  const payments = bodies.filter((body) => body[0] === PAYMENT_KIND);
+  return format === "ndjson" ? Buffer.from(payments.map(lineOf).join("")) : framed(payments);
+}
+
+function lengthed(bodies: readonly Uint8Array[]): Buffer {
+  const bytes = Buffer.allocUnsafe(bodies.reduce((sum, body) => sum + LENGTH_BYTES + body.length, 0));
+  let at = 0;
+  for (const body of bodies) {
+    at = bytes.writeUInt32BE(body.length, at);
+    bytes.set(body, at);
+    at += body.length;
+  }
+  return bytes;
 }
 
 /** Lengths and payments: docs/FORMATS.md, batch. */

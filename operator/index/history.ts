@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { decodeJsonEntry, PAYMENT_KIND } from "@plasma-billing/protocol/entryBytes.ts";
+import { checkPaymentEntry, decodeJsonEntry, PAYMENT_KIND } from "@plasma-billing/protocol/entryBytes.ts";
 import { SEEN, type Generation } from "./generation.ts";
 import { writeGeneration } from "./generationWriter.ts";
 import { KeyHash } from "./keyHash.ts";
@@ -9,9 +9,12 @@ import { MemoryGeneration } from "./memoryGeneration.ts";
 import type { PageStore } from "./pages.ts";
 import { OUTPUTS_MAX, Places } from "./places.ts";
 import { IndexDamagedError, type EntrySource, type IndexLimits } from "./ports.ts";
+import { Statistics } from "./statistics.ts";
 import { StoredGeneration } from "./storedGeneration.ts";
 
 const SECRET_BYTES = 8;
+/** Name of what was counted up to where the journal is indexed. */
+const STATISTICS = "statistics";
 
 /** The generations of the journal: those on the disk, one that is being written, and the one that new entries go into. */
 export class History {
@@ -20,9 +23,12 @@ export class History {
   readonly keyHash: KeyHash;
   readonly source: EntrySource;
   readonly limits: IndexLimits;
+  readonly statistics: Statistics;
   private readonly store: PageStore;
   private readonly stored: StoredGeneration[] = [];
   private frozen: MemoryGeneration | null = null;
+  /** The statistics as they were when the frozen generation ended. */
+  private frozenStatistics = new Uint8Array(0);
   private open: MemoryGeneration;
   private writing: Generator<void, void> | null = null;
 
@@ -48,6 +54,7 @@ export class History {
       this.stored.push(new StoredGeneration(store, row));
     }
     if (this.storedTo !== (indexedThrough?.position ?? 0)) throw new IndexDamagedError(`it ends at ${this.storedTo}`);
+    this.statistics = indexedThrough === null ? new Statistics() : Statistics.decode(statisticsOf(store));
     this.loadPlaces();
     this.open = this.newGeneration(this.storedTo + 1);
   }
@@ -76,8 +83,11 @@ export class History {
   /** Takes the next entry. Not while it is blocked. */
   take(body: Uint8Array): void {
     if (this.openIsFull) this.freeze();
-    if (body[0] === PAYMENT_KIND) this.open.takePayment(body);
-    else this.takeJson(body);
+    if (body[0] === PAYMENT_KIND) {
+      const counts = checkPaymentEntry(body);
+      this.open.takePayment(body, counts);
+      this.statistics.takePayment(body, counts, this.open.last);
+    } else this.takeJson(body);
   }
 
   /**
@@ -108,8 +118,10 @@ export class History {
     if (entry.type === "deposit") {
       open.list(DEPOSITS);
       places.takeDeposit(position);
+      this.statistics.takeDeposit(entry);
     }
     if (entry.type === "seal") {
+      this.statistics.takeSeal();
       open.list(SEALS);
       places.takeSeal(position);
     }
@@ -123,6 +135,7 @@ export class History {
 
   private freeze(): void {
     this.frozen = this.open;
+    this.frozenStatistics = Uint8Array.from(this.statistics.encode());
     this.marks.freeze();
     this.open = this.newGeneration(this.frozen.last + 1);
   }
@@ -139,6 +152,7 @@ export class History {
     // Marks change what was written before, so they become valid together with what they are from.
     store.begin();
     yield* this.marks.write();
+    store.putMeta(STATISTICS, this.frozenStatistics);
     store.finish({ number, first, last, head }, checksumOf(this.source.entry(last)));
     this.marks.written();
     this.stored.push(new StoredGeneration(store, { number, first, last, head }));
@@ -158,6 +172,12 @@ export class History {
 
 function checksumOf(body: Uint8Array): string {
   return createHash("sha256").update(body).digest("hex");
+}
+
+function statisticsOf(store: PageStore): Uint8Array {
+  const known = store.meta(STATISTICS);
+  if (known === null) throw new IndexDamagedError("its statistics are missing");
+  return known;
 }
 
 function secretOf(store: PageStore): Uint8Array {

@@ -1,11 +1,4 @@
-import {
-  checkPaymentEntry,
-  DEPOSIT_ORIGIN,
-  HASH_AT,
-  INPUT_BYTES,
-  PAYMENT_AT,
-  spentAt,
-} from "@plasma-billing/protocol/entryBytes.ts";
+import { DEPOSIT_ORIGIN, HASH_AT, INPUT_BYTES, PAYMENT_AT, spentAt } from "@plasma-billing/protocol/entryBytes.ts";
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import {
   ADDRESS_BYTES,
@@ -14,6 +7,7 @@ import {
   OUTPUT_BYTES,
   outputsAt,
   putOutput,
+  type PaymentCounts,
 } from "@plasma-billing/protocol/paymentBytes.ts";
 import { PURPOSES, type Output } from "@plasma-billing/protocol/transaction.ts";
 import { LIVE, SEEN, type Generation, type List, type Part } from "./generation.ts";
@@ -84,9 +78,8 @@ export class MemoryGeneration implements Generation {
     return Math.max(this.outputPlace.length, this.keys.length);
   }
 
-  /** Takes the entry of a payment, the next in order. */
-  takePayment(body: Uint8Array): void {
-    const counts = checkPaymentEntry(body);
+  /** Takes the entry of a payment, the next in order; `counts` is how many inputs and outputs it has. */
+  takePayment(body: Uint8Array, counts: PaymentCounts): void {
     const entry = this.begin();
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
     this.addKey(view, HASH_AT, entry);

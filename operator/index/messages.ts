@@ -12,6 +12,7 @@ import type {
   OutputsPage,
   PaymentsPage,
   Resolution,
+  StatisticsView,
 } from "./ports.ts";
 
 // What the index's client and its thread tell each other.
@@ -25,7 +26,9 @@ export interface Questions {
   account(address: Address): AccountSummary;
   outputs(owner: Address, unspentOnly: boolean, limit: number, before: OutputPlace | null): OutputsPage;
   deposits(limit: number, belowId: bigint | null): DepositEntry[];
+  paymentAt(blockNumber: number, transactionIndex: number): IndexedPayment | null;
   siblings(blockNumber: number, transactionIndex: number): Hex[];
+  statistics(hours: number): StatisticsView;
   feed(format: FeedFormat, from: number, to: number): FeedPiece;
 }
 

@@ -1,6 +1,7 @@
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import type { Volume } from "./volumes.ts";
 
 /** A payment's journal entry (docs/FORMATS.md), and its position. */
 export interface IndexedPayment {
@@ -62,9 +63,21 @@ export interface AccountSummary {
   unspent: { token: Address; amount: bigint }[];
 }
 
-export type FeedFormat = "ndjson" | "binary";
+/** Payments as lines of JSON, or in the form of a batch; or all entries, each behind its length (4 bytes). */
+export type FeedFormat = "ndjson" | "binary" | "entries";
 
-/** A piece of a block feed; `next` is the position where the following one begins. */
+/** What the journal's entries come to. */
+export interface StatisticsView {
+  payments: number;
+  /** Sealed ones. */
+  blocks: number;
+  deposits: { token: Address; count: number; amount: bigint }[];
+  totals: Volume[];
+  /** Newest first, by their beginning in Unix milliseconds. */
+  hours: { hour: number; volumes: Volume[] }[];
+}
+
+/** A piece of a feed; `next` is the position where the following one begins. */
 export interface FeedPiece {
   bytes: Uint8Array;
   next: number | null;

@@ -47,6 +47,14 @@ export class Queries {
     return this.find(hash, upTo, (bytes, id) => standsAt(bytes, HASH_AT, id));
   }
 
+  paymentAt(blockNumber: number, transactionIndex: number): IndexedPayment | null {
+    const { places, indexed, source } = this.history;
+    if (blockNumber < 1 || blockNumber > places.openBlock) return null;
+    const position = places.ofPayment(blockNumber, transactionIndex);
+    if (position >= (places.sealOf(blockNumber) ?? indexed + 1)) return null;
+    return { position, bytes: source.entry(position) };
+  }
+
   spendOf(outputIdHex: Hex, upTo = Infinity): IndexedPayment | null {
     return this.find(outputIdHex, upTo, (bytes, id) => {
       const { inputs } = checkPaymentEntry(bytes);

@@ -173,8 +173,12 @@ function answerOf(question: Question): unknown {
       return queries.outputs(...of);
     case "deposits":
       return queries.deposits(...of);
+    case "paymentAt":
+      return ownPayment(queries.paymentAt(...of));
     case "siblings":
       return trees.siblings(...of, history.indexed);
+    case "statistics":
+      return history.statistics.view(...of);
     case "feed": {
       const { bytes, next } = feedPiece(source, ...of);
       return { bytes: new Uint8Array(bytes), next };

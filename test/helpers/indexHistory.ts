@@ -49,6 +49,8 @@ export class TestHistory {
   private tree = new MerkleFrontier();
   private firstOfBlock = 1;
   private readonly keep: boolean;
+  /** The time of payments: a millisecond an entry, and what passed besides. */
+  private startMs = 1_800_000_000_000;
 
   private constructor(journal: Journal, keep: boolean) {
     this.journal = journal;
@@ -106,7 +108,7 @@ export class TestHistory {
     const body = Buffer.alloc(49 + payment.length + 32 * ids.length + INPUT_BYTES * inputs.length);
     const transactionIndex = this.tree.count;
     body[0] = PAYMENT_KIND;
-    body.writeBigUInt64BE(1_800_000_000_000n + BigInt(this.position), 1);
+    body.writeBigUInt64BE(BigInt(this.startMs + this.position), 1);
     body.writeUInt32BE(this.openBlock, 9);
     body.writeUInt32BE(transactionIndex, 13);
     body.set(hashBytes, 17);
@@ -155,6 +157,11 @@ export class TestHistory {
     this.hashes = [];
     this.tree = new MerkleFrontier();
     this.firstOfBlock = this.position + 1;
+  }
+
+  /** Time passes; less than none when the clock is set back. */
+  passMs(ms: number): void {
+    this.startMs += ms;
   }
 
   /** An entry that an index has nothing to do with. */

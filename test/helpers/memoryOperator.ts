@@ -18,10 +18,13 @@ import { TYPES, type Address } from "@plasma-billing/protocol/typedData.ts";
 import type { PendingDeposit } from "../../operator/chainSync.ts";
 import type { OperatorPort } from "../../operator/http/ports.ts";
 import { createServer, type Server } from "../../operator/http/server.ts";
+import { Preparation } from "../../operator/market/prepare.ts";
+import { Registrar, serviceNodeEntry, type Pricing } from "../../operator/market/registrar.ts";
 import { Reads } from "../../operator/reads.ts";
 import type { SubmitResult } from "../../operator/sequencer.ts";
 import { Store } from "../../operator/store.ts";
 import { VerificationPool } from "../../operator/verification/pool.ts";
+import { faultOf, operationOf, type OpenApiDocument } from "./answerCheck.ts";
 import { devKey, ETHER, ZERO_HASH } from "./chain.ts";
 import { exiting, inFlightEntry } from "./exitEntries.ts";
 
@@ -31,7 +34,10 @@ const CHAIN_ID = 31_337n;
 export const START_MS = 1_800_000_000_000;
 export const SPENDERS = [2, 3, 4].map((index) => new Wallet(devKey(index)));
 
-const DOMAIN = { name: "Plasma Billing", version: "1", chainId: CHAIN_ID, verifyingContract: CONTRACT };
+/** The service node of an operator that was started with prices. */
+export const SERVICE_NODE = new Wallet(devKey(9));
+
+export const DOMAIN = { name: "Plasma Billing", version: "1", chainId: CHAIN_ID, verifyingContract: CONTRACT };
 
 export interface PaymentOutput {
   owner: string;
@@ -98,7 +104,11 @@ export class MemoryOperator {
   private ethereumBlock = 100;
   private disk: Promise<void> = Promise.resolve();
 
-  static async start({ adminToken = null }: { adminToken?: string | null } = {}): Promise<MemoryOperator> {
+  /** @param pricing - with `SERVICE_NODE` as the service node that quotes */
+  static async start({
+    adminToken = null,
+    pricing = null,
+  }: { adminToken?: string | null; pricing?: Pricing | null } = {}): Promise<MemoryOperator> {
     const operator = new MemoryOperator();
     const { ledger } = operator;
     const log = pino({ level: "error" }, { write: (line: string) => void operator.errors.push(line) });
@@ -114,8 +124,15 @@ export class MemoryOperator {
       durable: () => store.sequencer.durable,
       pendingDeposits: () => operator.pending,
     }));
+    if (pricing !== null) {
+      await store.sequencer.record([
+        serviceNodeEntry(ledger.market, SERVICE_NODE.address.toLowerCase() as Address, START_MS)!,
+      ]);
+    }
+    const registrar = new Registrar({ ledger, sequencer: store.sequencer, clock, pricing });
     const port: OperatorPort = {
-      ...{ reads, log, adminToken },
+      ...{ reads, registrar, preparation: new Preparation(reads, ledger.market), log, adminToken },
+      now: () => clock.now(),
       submit: async (request) => {
         operator.submitted++;
         if (operator.answer !== null) return { kind: "judged", results: [await operator.answer()] };
@@ -131,7 +148,7 @@ export class MemoryOperator {
           lastCommitted: null,
           lastFinalized: null,
           backlog: 0,
-          paused: false,
+          paused: store.sequencer.paused,
           warnings: [],
           alarms: [],
         },
@@ -145,6 +162,8 @@ export class MemoryOperator {
       metrics: async () => await Promise.resolve(""),
       settlementState: () => operator.settlement,
       commitNow: async () => await store.sequencer.seal(),
+      pause: (paused) => (store.sequencer.paused = paused),
+      onDurable: (listener) => store.onDurable(listener),
     };
     operator.server = createServer(port);
     operator.url = await operator.server.listen({ host: "127.0.0.1", port: 0 });
@@ -277,7 +296,18 @@ export class MemoryOperator {
     const { status, headers } = response;
     const text = await response.text();
     const type = headers.get("content-type") ?? "";
-    return { status, headers, type, body: type.includes("json") && !type.includes("ndjson") ? JSON.parse(text) : text };
+    const body = type.includes("json") && !type.includes("ndjson") ? JSON.parse(text) : text;
+    this.checkAnswer(init.method ?? "GET", path, { status, headers, type, body });
+    return { status, headers, type, body };
+  }
+
+  /** Every answer that any test gets has to be as it is documented. */
+  private checkAnswer(method: string, path: string, { status, type, body }: Answer): void {
+    const asked = operationOf(this.server.swagger() as unknown as OpenApiDocument, method, path);
+    // That every route says what it answers is a test's own concern.
+    const says = Object.keys(asked?.operation.responses ?? {}).some((each) => each.startsWith("2"));
+    const fault = asked === null || !says ? null : faultOf(asked.operation, status, type, body);
+    if (fault !== null) throw new Error(`${method} ${path} is documented otherwise: ${fault}\n${JSON.stringify(body)}`);
   }
 
   async get(path: string, headers: Record<string, string> = {}): Promise<Answer> {

@@ -71,7 +71,7 @@ describe("protocol: in-flight exits hold what they may pay", () => {
   const code = (transaction: SignedTransaction): string | null => {
     const signers = transaction.inputs.map(() => ALICE);
     const of = transactionHash(ledger.separator, transaction);
-    return ledger.judge({ transaction, hash: of, signers })?.code ?? null;
+    return ledger.judge({ transaction, hash: of, signers }, 10)?.code ?? null;
   };
   const states = (): string[] => [input, toBob, toAlice].map((id) => ledger.output(id)?.state ?? "none");
   /** The exit of the payment, with these piggybacks. */

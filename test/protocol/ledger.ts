@@ -75,11 +75,13 @@ function replay(ledger: Ledger, bytes: Uint8Array): void {
   if (bytes[0] === PAYMENT_KIND) ledger.applyPayment(bytes);
   else ledger.apply(decodeEntryBytes(bytes));
 }
-function snapshot(ledger: Ledger): { head: string; pages: Int32Array<ArrayBuffer>[] } {
-  const { head, pages } = ledger.beginSnapshot();
+function snapshot(ledger: Ledger): Omit<ReturnType<Ledger["beginSnapshot"]>, "pages"> & {
+  pages: Int32Array<ArrayBuffer>[];
+} {
+  const { head, market, pages } = ledger.beginSnapshot();
   const copied: Int32Array<ArrayBuffer>[] = [];
   for (let page = pages.next(); page !== null; page = pages.next()) copied.push(page);
-  return { head, pages: copied };
+  return { head, market, pages: copied };
 }
 /** What a snapshot says beside its pages; the order of exits and of their fields means nothing. */
 function headOf(ledger: Ledger): object {
@@ -130,7 +132,7 @@ describe("protocol: the ledger's codes", () => {
     signers: (Address | null)[] = transaction.inputs.map(() => OWNERS[0]!),
   ): string | null => {
     const payment = verified(ledger, transaction, signers);
-    const code = ledger.judge(payment)?.code ?? null;
+    const code = ledger.judge(payment, 0)?.code ?? null;
     if (code !== "MALFORMED") {
       const taken = take(new Ledger(DOMAIN), payment);
       expect(taken).to.not.be.instanceOf(Uint8Array);
@@ -208,7 +210,7 @@ describe("protocol: the ledger's codes", () => {
   });
 
   it("names the values that offended", () => {
-    const error = ledger.judge(verified(ledger, { ...good, inputs: [spent] }, OWNERS));
+    const error = ledger.judge(verified(ledger, { ...good, inputs: [spent] }, OWNERS), 0);
     expect(error?.context).to.include({ input: spent, index: 0 });
   });
 });
@@ -305,7 +307,7 @@ describe("protocol: the ledger", () => {
             const { transaction, signers } = payStep(naive, one);
             const payment = verified(ledger, transaction, signers);
             const before = ledger.stateHash();
-            const judged = ledger.judge(payment)?.code ?? null;
+            const judged = ledger.judge(payment, time)?.code ?? null;
             const result = take(ledger, payment, time);
             const expected = naive.judge(transaction, signers);
             const code = result instanceof Uint8Array ? null : result.code;
@@ -334,7 +336,7 @@ describe("protocol: the ledger", () => {
         const replayed = new Ledger(DOMAIN);
         for (const entry of entries) replay(replayed, entry);
         const restored = new Ledger(DOMAIN);
-        restored.restore(saved.head, saved.pages);
+        restored.restore(saved.head, saved.market, saved.pages);
         expect(restored.position).to.equal(saved.entries);
         for (const entry of entries.slice(saved.entries)) replay(restored, entry);
         for (const again of [replayed, restored]) {

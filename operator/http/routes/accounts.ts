@@ -1,6 +1,8 @@
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import type { Balance } from "../../reads.ts";
 import { checksum } from "../addresses.ts";
 import type { OperatorPort } from "../ports.ts";
+import { AccountAnswer, OutputAnswer, pageOf, PaymentAnswer, documented } from "../answers.ts";
 import { AddressParams, lower, NoQuery, OutputsQuery, PageQuery, pageShape, readPage } from "../schemas.ts";
 import type { Server } from "../server.ts";
 import { outputShape } from "../shapes.ts";
@@ -9,26 +11,42 @@ import { showPayments } from "./transactions.ts";
 export function accountRoutes(server: Server, operator: OperatorPort): void {
   const { reads } = operator;
 
-  server.get("/v1/accounts/:address", { schema: { params: AddressParams, querystring: NoQuery } }, async (request) => {
-    const address = lower<Address>(request.params.address);
-    const { transactionCount, balances } = await reads.account(address);
-    return {
-      address: checksum(address),
-      role: null,
-      validator: null,
-      balances: [...balances].map(([token, { available, exiting, pending }]) => ({
-        token: checksum(token),
-        available: available.toString(),
-        exiting: exiting.toString(),
-        pending: pending.toString(),
-      })),
-      transactionCount,
-    };
-  });
+  server.get(
+    "/v1/accounts/:address",
+    {
+      schema: {
+        params: AddressParams,
+        querystring: NoQuery,
+        ...documented(
+          "accounts",
+          "An address: its role, its balances by token, how many payments it has part in",
+          AccountAnswer,
+        ),
+      },
+    },
+    async (request) => {
+      const address = lower<Address>(request.params.address);
+      const { transactionCount, balances } = await reads.account(address);
+      const registration = reads.market.registration(address);
+      return {
+        address: checksum(address),
+        role: registration?.role ?? null,
+        validator: registration?.validator == null ? null : checksum(registration.validator),
+        balances: [...balances].map(balanceShape),
+        transactionCount,
+      };
+    },
+  );
 
   server.get(
     "/v1/accounts/:address/outputs",
-    { schema: { params: AddressParams, querystring: OutputsQuery } },
+    {
+      schema: {
+        params: AddressParams,
+        querystring: OutputsQuery,
+        ...documented("accounts", "Outputs of an address", pageOf(OutputAnswer)),
+      },
+    },
     async (request) => {
       const address = lower<Address>(request.params.address);
       const { limit, from } = readPage(request.query, 3);
@@ -42,7 +60,13 @@ export function accountRoutes(server: Server, operator: OperatorPort): void {
 
   server.get(
     "/v1/accounts/:address/transactions",
-    { schema: { params: AddressParams, querystring: PageQuery } },
+    {
+      schema: {
+        params: AddressParams,
+        querystring: PageQuery,
+        ...documented("accounts", "Payments an address takes part in, on either side", pageOf(PaymentAnswer)),
+      },
+    },
     async (request) => {
       const { limit, from } = readPage(request.query);
       return await showPayments(
@@ -53,4 +77,13 @@ export function accountRoutes(server: Server, operator: OperatorPort): void {
       );
     },
   );
+}
+
+function balanceShape([token, { available, exiting, pending }]: [Address, Balance]): object {
+  return {
+    token: checksum(token),
+    available: available.toString(),
+    exiting: exiting.toString(),
+    pending: pending.toString(),
+  };
 }

@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import { BlockAnswer, BlockPaymentsAnswer, PaymentAnswer, pageOf, documented } from "../answers.ts";
 import type { OperatorPort } from "../ports.ts";
 import { Problem } from "../problems.ts";
-import { BlockParams, NoQuery, PageQuery, pageShape, readPage } from "../schemas.ts";
+import { BlockParams, NoQuery, PlaceParams, PageQuery, pageShape, readPage } from "../schemas.ts";
 import type { Server } from "../server.ts";
-import { blockShape } from "../shapes.ts";
+import { blockShape, paymentShape } from "../shapes.ts";
 import { showPayments } from "./transactions.ts";
 
 const FEEDS = [
@@ -15,23 +16,37 @@ const FEEDS = [
 export function blockRoutes(server: Server, operator: OperatorPort): void {
   const { reads } = operator;
 
-  server.get("/v1/blocks", { schema: { querystring: PageQuery } }, (request) => {
-    const { limit, from } = readPage(request.query);
-    const newest = reads.openBlock.number;
-    const items = [];
-    let number = Math.min(from?.[0] ?? newest, newest);
-    for (; number > 0 && items.length < limit; number--) items.push(blockShape(operator, number));
-    return pageShape(items, number > 0 ? [number] : null);
-  });
+  server.get(
+    "/v1/blocks",
+    { schema: { querystring: PageQuery, ...documented("blocks", "Blocks, the open one first", pageOf(BlockAnswer)) } },
+    (request) => {
+      const { limit, from } = readPage(request.query);
+      const newest = reads.openBlock.number;
+      const items = [];
+      let number = Math.min(from?.[0] ?? newest, newest);
+      for (; number > 0 && items.length < limit; number--) items.push(blockShape(operator, number));
+      return pageShape(items, number > 0 ? [number] : null);
+    },
+  );
 
-  server.get("/v1/blocks/:number", { schema: { params: BlockParams, querystring: NoQuery } }, (request) => {
-    const number = numberOf(request.params.number);
-    return blockShape(operator, number) ?? notFound(number);
-  });
+  server.get(
+    "/v1/blocks/:number",
+    { schema: { params: BlockParams, querystring: NoQuery, ...documented("blocks", "A block", BlockAnswer) } },
+    (request) => {
+      const number = numberOf(request.params.number);
+      return blockShape(operator, number) ?? notFound(number);
+    },
+  );
 
   server.get(
     "/v1/blocks/:number/transactions",
-    { schema: { params: BlockParams, querystring: PageQuery } },
+    {
+      schema: {
+        params: BlockParams,
+        querystring: PageQuery,
+        ...documented("blocks", "The payments of a block", BlockPaymentsAnswer),
+      },
+    },
     async (request, reply) => {
       const number = numberOf(request.params.number);
       const entries = reads.entriesOf(number) ?? notFound(number);
@@ -45,6 +60,23 @@ export function blockRoutes(server: Server, operator: OperatorPort): void {
       }
       const { limit, from } = readPage(request.query);
       return await showPayments(operator, { blockNumber: number }, limit, from?.[0] ?? null);
+    },
+  );
+
+  server.get(
+    "/v1/blocks/:number/transactions/:index",
+    {
+      schema: {
+        params: PlaceParams,
+        querystring: NoQuery,
+        ...documented("blocks", "The payment at a place", PaymentAnswer),
+      },
+    },
+    async (request) => {
+      const [number, index] = [numberOf(request.params.number), Number(request.params.index)];
+      const payment = await reads.paymentAt(number, index);
+      if (payment !== null) return paymentShape(operator, payment);
+      throw new Problem("NOT_FOUND", `block ${number} has no payment ${index}`, { number, index });
     },
   );
 

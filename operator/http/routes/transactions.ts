@@ -1,6 +1,7 @@
 import { fileHashOf, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Payment, PaymentFilter } from "../../reads.ts";
+import { pageOf, PaymentAnswer, ProofAnswer, documented } from "../answers.ts";
 import type { OperatorPort } from "../ports.ts";
 import { Problem } from "../problems.ts";
 import { HashParams, lower, NoQuery, pageShape, PaymentsQuery, readPage } from "../schemas.ts";
@@ -11,26 +12,38 @@ import { paymentShape } from "../shapes.ts";
 export function transactionRoutes(server: Server, operator: OperatorPort): void {
   const { reads } = operator;
 
-  server.get("/v1/transactions", { schema: { querystring: PaymentsQuery } }, async (request) => {
-    const { address, purpose, fileId, blockNumber, state } = request.query;
-    const filter: PaymentFilter = {
-      ...(address === undefined ? {} : { address: lower<Address>(address) }),
-      ...(purpose === undefined ? {} : { purpose }),
-      ...(fileId === undefined ? {} : { fileHash: fileHashOf(fileId) }),
-      ...(blockNumber === undefined ? {} : { blockNumber: Number(blockNumber) }),
-      ...(state === undefined ? {} : { state }),
-    };
-    const { limit, from } = readPage(request.query);
-    return await showPayments(operator, filter, limit, from?.[0] ?? null);
-  });
+  server.get(
+    "/v1/transactions",
+    { schema: { querystring: PaymentsQuery, ...documented("transactions", "Payments", pageOf(PaymentAnswer)) } },
+    async (request) => {
+      const { address, purpose, fileId, blockNumber, state } = request.query;
+      const filter: PaymentFilter = {
+        ...(address === undefined ? {} : { address: lower<Address>(address) }),
+        ...(purpose === undefined ? {} : { purpose }),
+        ...(fileId === undefined ? {} : { fileHash: fileHashOf(fileId) }),
+        ...(blockNumber === undefined ? {} : { blockNumber: Number(blockNumber) }),
+        ...(state === undefined ? {} : { state }),
+      };
+      const { limit, from } = readPage(request.query);
+      return await showPayments(operator, filter, limit, from?.[0] ?? null);
+    },
+  );
 
-  server.get("/v1/transactions/:hash", { schema: { params: HashParams, querystring: NoQuery } }, async (request) =>
-    paymentShape(operator, await find(request.params.hash)),
+  server.get(
+    "/v1/transactions/:hash",
+    { schema: { params: HashParams, querystring: NoQuery, ...documented("transactions", "A payment", PaymentAnswer) } },
+    async (request) => paymentShape(operator, await find(request.params.hash)),
   );
 
   server.get(
     "/v1/transactions/:hash/proof",
-    { schema: { params: HashParams, querystring: NoQuery } },
+    {
+      schema: {
+        params: HashParams,
+        querystring: NoQuery,
+        ...documented("transactions", "The proof that a payment is in a block on Ethereum", ProofAnswer),
+      },
+    },
     async (request) => {
       const { hash, blockNumber, transactionIndex } = await find(request.params.hash);
       const block = reads.block(blockNumber);
