@@ -1,0 +1,43 @@
+// The wallet of the Plasma Billing child chain, for Node and browsers.
+export { Book, type KnownPayment, type OwnOutput } from "./book.ts";
+export {
+  checkDeposit,
+  checkOutput,
+  checkPayment,
+  checkPrepared,
+  checkProof,
+  signerOf,
+  typedDataOf,
+  type Intent,
+  type PreparedTransaction,
+} from "./checks.ts";
+export { chooseCoins, type Choice, type Coin } from "./coins.ts";
+export type { Deposited, DepositRequest } from "./deposits.ts";
+export { LyingOperatorError, OperatorError, WalletError, type WalletCode } from "./errors.ts";
+export { followExit, processExits, type ExitProgress, type StartedExit } from "./exits.ts";
+export { decodeKit, encodeKit, type ExitKit } from "./kit.ts";
+export { finishLeaving, leave, leaving, type LeaveOptions, type Leaving } from "./leave.ts";
+export type {
+  Market,
+  Offer,
+  OfferDescription,
+  OfferTerms,
+  Quote,
+  StorageRequest,
+  SwapProposal,
+  SwapTerms,
+} from "./market.ts";
+export {
+  OperatorClient,
+  type Account,
+  type Balance,
+  type ChainStatus,
+  type ClientOptions,
+  type Proof,
+  type Receipt,
+  type ShownOutput,
+  type ShownPayment,
+} from "./operatorClient.ts";
+export { RootChain, type ExitTerms } from "./rootChain.ts";
+export { memoryStore, type TextStore, type WalletStore } from "./store.ts";
+export { Wallet, type Paid, type PayRequest, type WalletOptions } from "./wallet.ts";

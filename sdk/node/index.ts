@@ -1,0 +1,2 @@
+// What needs files: for Node only.
+export { fileStore, textFile } from "./fileStore.ts";

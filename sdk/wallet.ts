@@ -1,0 +1,610 @@
+import {
+  depositHash,
+  MAX_INPUTS,
+  outputId,
+  transactionHash,
+  ZERO_HASH,
+  type Deposit,
+  type Output,
+  type OutputId,
+  type SignedTransaction,
+  type Transaction,
+  type TransactionHash,
+} from "@plasma-billing/protocol/transaction.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import type { Provider, Signer } from "ethers";
+import {
+  Book,
+  depositNote,
+  paymentNote,
+  readLine,
+  writeLine,
+  type KnownPayment,
+  type Note,
+  type OwnOutput,
+} from "./book.ts";
+import { checkDeposit, checkOutput, checkPayment, checkProof, signerOf, typedDataOf } from "./checks.ts";
+import { chooseCoins, partsOf } from "./coins.ts";
+import { depositTokens, type DepositRequest, type Deposited } from "./deposits.ts";
+import { LyingOperatorError, OperatorError, WalletError } from "./errors.ts";
+import { followExit, processExits, startExits, type ExitProgress, type StartedExit } from "./exits.ts";
+import { encodeKit, kitOf, type ExitKit } from "./kit.ts";
+import { Market } from "./market.ts";
+import { OperatorClient, type Balance, type Receipt, type ShownOutput, type ShownPayment } from "./operatorClient.ts";
+import { RootChain } from "./rootChain.ts";
+import { memoryStore, type TextStore, type WalletStore } from "./store.ts";
+
+const LANES = 8;
+/** So many payments must wait for one output before it is split. */
+const WAITING_FOR_LANES = 3;
+/** Smaller outputs are put together when there are more of a token than this. */
+const DUST_OUTPUTS = 16;
+const POLL_MS = 500;
+const COMMIT_MS_MAX = 2 * 3_600_000;
+
+export interface WalletOptions {
+  operator: OperatorClient | string;
+  /** Any Ethereum node; what the operator says is held against it. */
+  provider: Provider;
+  /** Signs payments as typed data, and transactions on Ethereum where those are asked for. */
+  signer: Signer;
+  /** The contract that is known to be the right one; without it the operator's word is taken. */
+  contract?: Address;
+  store?: WalletStore;
+  /** Gets a fresh exit kit after every change. */
+  kitStore?: TextStore;
+  /** Ethereum block of the contract's deployment: nothing before is read. */
+  fromBlock?: number;
+  /** The service node that is known to be the right one; without it the operator's word is taken. */
+  serviceNode?: Address;
+  /** Into how many outputs one is split when many payments wait for it; 1: never. */
+  lanes?: number;
+}
+
+export interface PayRequest {
+  purpose?: Transaction["purpose"];
+  fileHash?: Hex;
+  /** Change is added by the wallet. */
+  outputs: readonly Output[];
+  /** Spends what Ethereum holds already, where that suffices. */
+  preferCommitted?: boolean;
+}
+
+/** A payment that was accepted. */
+export interface Paid extends Receipt {
+  transaction: SignedTransaction;
+}
+
+/**
+ * An account on the child chain. It keeps its outputs and all it signed, proves what it is paid, and believes the operator
+ * nothing that can be checked.
+ */
+export class Wallet {
+  readonly address: Address;
+  readonly operator: OperatorClient;
+  readonly rootChain: RootChain;
+  readonly signer: Signer;
+  readonly book: Book;
+  readonly market: Market;
+  private readonly store: WalletStore;
+  private readonly kitStore: TextStore | null;
+  private readonly fromBlock: number;
+  private readonly lanes: number;
+  /** Blocks of payments, as far as they were told. */
+  private readonly blocks = new Map<TransactionHash, number>();
+  private turn: Promise<unknown> = Promise.resolve();
+  private unsaved: Note[] = [];
+  private saving: Promise<void> = Promise.resolve();
+  private kitSaving: Promise<unknown> = Promise.resolve();
+  private nextKit: Promise<void> | null = null;
+  private waiting = 0;
+  private answers = Promise.withResolvers<void>();
+  private answering = 0;
+
+  private constructor(options: WalletOptions, operator: OperatorClient, rootChain: RootChain, address: Address) {
+    this.operator = operator;
+    this.rootChain = rootChain;
+    this.signer = options.signer;
+    this.address = address;
+    this.book = new Book(address, rootChain.separator);
+    this.store = options.store ?? memoryStore();
+    this.kitStore = options.kitStore ?? null;
+    this.fromBlock = options.fromBlock ?? 0;
+    this.lanes = options.lanes ?? LANES;
+    this.market = new Market(this, options.serviceNode ?? null);
+  }
+
+  /**
+   * Opens a wallet on what its store has, without asking the operator for more than which contract it is of.
+   * @throws WalletError WRONG_NETWORK, WRONG_SIGNER, STORE_DAMAGED; OperatorError
+   */
+  static async open(options: WalletOptions): Promise<Wallet> {
+    const operator = typeof options.operator === "string" ? new OperatorClient(options.operator) : options.operator;
+    const { chainId, contract } = await operator.status();
+    const pinned = options.contract?.toLowerCase() as Address | undefined;
+    if (pinned !== undefined && pinned !== contract) {
+      throw new LyingOperatorError("the operator is of another contract", contract, `the wallet's is ${pinned}`);
+    }
+    const rootChain = await RootChain.connect(options.provider, contract, chainId);
+    const address = (await options.signer.getAddress()).toLowerCase() as Address;
+    const wallet = new Wallet(options, operator, rootChain, address);
+    await wallet.load();
+    return wallet;
+  }
+
+  /** What it can spend, and what the operator shows as on its way in or out. */
+  async balances(): Promise<Balance[]> {
+    const shown = await this.operator.account(this.address);
+    const tokens = new Set([
+      ...shown.balances.map(({ token }) => token),
+      ...this.book.free().map(({ token }) => token),
+    ]);
+    return [...tokens].map((token) => {
+      const { pending, exiting } = shown.balances.find((one) => one.token === token) ?? { pending: 0n, exiting: 0n };
+      return { token, available: total(this.book.free(token)), exiting, pending };
+    });
+  }
+
+  /** Pays somebody. @throws as `pay` */
+  async transfer(
+    to: { to: Address; token: Address; amount: bigint } & Pick<PayRequest, "preferCommitted">,
+  ): Promise<Paid> {
+    const outputs = [
+      { owner: to.to.toLowerCase() as Address, token: to.token.toLowerCase() as Address, amount: to.amount },
+    ];
+    return await this.pay({ outputs, preferCommitted: to.preferCommitted ?? false });
+  }
+
+  /**
+   * Pays from outputs that it chooses. Calls may overlap: they take different outputs, wait for each other's change, and
+   * split an output into lanes when many wait for it. What got no answer is sent again, the same bytes, by `sync`.
+   * @throws WalletError INSUFFICIENT_FUNDS; OperatorError with the reason for which it was refused
+   */
+  async pay(request: PayRequest): Promise<Paid> {
+    this.waiting++;
+    return await this.signAndSubmit(async () => {
+      try {
+        return await this.sign(request);
+      } finally {
+        this.waiting--;
+      }
+    });
+  }
+
+  /**
+   * Spends to itself what a payment that was refused, or never answered, would spend. What comes back can be spent when a block
+   * has it: until then the other payment could still take its place.
+   */
+  async cancel(hash: TransactionHash): Promise<Paid> {
+    const payment = this.book.payments.get(hash);
+    if (payment === undefined || !payment.signed || payment.status === "accepted") {
+      throw new WalletError("NOT_MINE", "only an own payment that was not accepted can be cancelled", { hash });
+    }
+    const inputs = payment.transaction.inputs.flatMap((id) => this.book.outputs.get(id) ?? []);
+    const sums = new Map<Address, bigint>();
+    for (const { token, amount } of inputs) sums.set(token, (sums.get(token) ?? 0n) + amount);
+    const outputs = [...sums].map(([token, amount]) => ({ owner: this.address, token, amount }));
+    const transaction = {
+      purpose: "transfer" as const,
+      inputs: inputs.map(({ id }) => id),
+      outputs,
+      fileHash: ZERO_HASH,
+    };
+    return await this.signAndSubmit(async () => await this.signAll(transaction));
+  }
+
+  /**
+   * Brings the wallet up to date: sends again what got no answer, takes in what it was paid, collects proofs of hours that
+   * landed, and writes the exit kit. Everything is checked first.
+   * @throws LyingOperatorError; OperatorError
+   */
+  async sync(): Promise<void> {
+    for (const payment of this.book.unproven) {
+      if (payment.signed && payment.status === "unsent" && this.isComplete(payment)) await this.resend(payment);
+    }
+    const available = await this.operator.outputs(this.address, "available");
+    for (const output of available) if (!this.book.outputs.has(output.id)) await this.learn(output);
+    await this.missing(new Set(available.map(({ id }) => id)));
+    await this.collectProofs();
+    await this.saveKit();
+  }
+
+  /** Proofs of all it has, of blocks that Ethereum has by now. @throws LyingOperatorError */
+  async collectProofs(): Promise<void> {
+    const { openBlock } = await this.operator.status();
+    for (const { hash, transaction, status } of this.book.unproven) {
+      if (status !== "accepted" || (this.blocks.get(hash) ?? 0) >= openBlock) continue;
+      const shown = await this.operator.proof(hash);
+      if (shown === null) continue;
+      await checkProof(this.rootChain, transaction, shown);
+      await this.note({ kind: "proof", hash, proof: shown });
+    }
+  }
+
+  /** Puts small outputs together, 16 at a time, where there are more than 16 of a token. Gives how many payments that took. */
+  async mergeDust(): Promise<number> {
+    let merges = 0;
+    for (const token of new Set(this.book.free().map((output) => output.token))) {
+      while (this.book.free(token).length > DUST_OUTPUTS) {
+        await this.signAndSubmit(async () => {
+          const smallest = this.book
+            .free(token)
+            .sort((a, b) => (a.amount < b.amount ? -1 : 1))
+            .slice(0, MAX_INPUTS);
+          return await this.merge(token, smallest);
+        });
+        merges++;
+      }
+    }
+    return merges;
+  }
+
+  /** Deposits on Ethereum, with the signer's account as owner. */
+  async deposit(request: DepositRequest): Promise<Deposited> {
+    return await depositTokens(this.rootChain, this.signer, request);
+  }
+
+  /** Resolves when the operator has credited a deposit and the wallet has checked it. */
+  async credited({ id }: Deposited, timeoutMs = COMMIT_MS_MAX): Promise<void> {
+    await this.until("the deposit is credited", timeoutMs, () => this.book.deposits.has(id));
+  }
+
+  /** Resolves when Ethereum has the payment's block and the wallet its proof. */
+  async committed(hash: TransactionHash, timeoutMs = COMMIT_MS_MAX): Promise<void> {
+    await this.until("its hour is committed", timeoutMs, () => this.book.payments.get(hash)?.proof != null);
+  }
+
+  /**
+   * Starts to take tokens to Ethereum: all that is committed of a token, or an amount, for which it may first have to pay
+   * itself and wait for the hour. Follow it with `exitOf`, end it with `process`.
+   */
+  async withdraw(request: { token: Address; amount?: bigint }): Promise<StartedExit[]> {
+    const token = request.token.toLowerCase() as Address;
+    const { amount } = request;
+    let outputs: OwnOutput[];
+    if (amount === undefined) outputs = this.book.free(token).filter((output) => this.book.isCommitted(output));
+    else outputs = [await this.exactOutput(token, amount)];
+    if (outputs.length === 0) {
+      throw new WalletError("INSUFFICIENT_FUNDS", "nothing of this token is committed yet", { token });
+    }
+    // Before anything reaches Ethereum: a payment of what is leaving would cost the bond.
+    for (const { id } of outputs) await this.note({ kind: "leaving", id });
+    const started = await startExits(this.rootChain, this.signer, this.book, outputs);
+    await this.saveKit();
+    return started;
+  }
+
+  /** How far the way out of an output is. */
+  async exitOf(id: OutputId): Promise<ExitProgress> {
+    return await followExit(this.rootChain, id, this.fromBlock);
+  }
+
+  /** Pays what is due in a token's queue, whoever's it is. Gives how many entries that were. */
+  async process(token: Address): Promise<number> {
+    return await processExits(this.rootChain, this.signer, token.toLowerCase() as Address, this.fromBlock);
+  }
+
+  /** Takes what could not be pushed to this account. Gives the amount, 0 when nothing is credited. */
+  async claim(token: Address, to: Address = this.address): Promise<bigint> {
+    const amount = await this.rootChain.claimable(token, this.address);
+    if (amount > 0n) await this.rootChain.send(this.signer, "claim", [token, to]);
+    return amount;
+  }
+
+  kit(): ExitKit {
+    return kitOf(this.book, this.rootChain.domain.chainId, this.rootChain.address, Date.now());
+  }
+
+  /** Writes the kit; while one is being written, one more waits, with all that came meanwhile. */
+  async saveKit(): Promise<void> {
+    const { kitStore } = this;
+    if (kitStore === null) return;
+    this.nextKit ??= this.kitSaving.then(async () => {
+      this.nextKit = null;
+      await kitStore.save(encodeKit(this.kit()));
+    });
+    this.kitSaving = this.nextKit.catch(() => undefined);
+    await this.nextKit;
+  }
+
+  /**
+   * Signs a transaction of several owners for this wallet's inputs: only when it can show where every input comes from, and
+   * what it gets is what it meant. Kept before it is given out.
+   * @throws WalletError NOT_PROVEN
+   */
+  async signShared(transaction: Transaction, inputs: readonly ShownOutput[]): Promise<(Hex | null)[]> {
+    for (const input of inputs) {
+      await this.learnSource(input);
+      if (!this.book.hasSource(input.id)) {
+        const context = { input: input.id, owner: input.owner };
+        throw new WalletError("NOT_PROVEN", "an input's hour is not committed: its exit could not be started", context);
+      }
+    }
+    return await this.inTurn(async () => {
+      const signature = (await this.signer.signTypedData(...typedDataOf(this.rootChain.domain, transaction))) as Hex;
+      const signatures = inputs.map(({ owner }) => (owner === this.address ? signature : null));
+      await this.note(paymentNote({ ...transaction, signatures: signatures.map((one) => one ?? NO_SIGNATURE) }, true));
+      return signatures;
+    });
+  }
+
+  /** Sends a payment that is fully signed, and takes in what becomes of it. */
+  async submit(signed: SignedTransaction): Promise<Paid> {
+    const hash = transactionHash(this.rootChain.separator, signed);
+    try {
+      const receipt = await this.operator.submit(signed);
+      if (receipt.hash !== hash) throw new LyingOperatorError("a receipt has another hash", receipt.hash, hash);
+      this.blocks.set(hash, receipt.blockNumber);
+      await this.note({ kind: "answer", hash, status: "accepted" });
+      await this.saveKit();
+      return { ...receipt, transaction: signed };
+    } catch (error) {
+      if (error instanceof OperatorError && isFinal(error)) {
+        await this.note({ kind: "answer", hash, status: "refused" });
+        if (["INPUT_SPENT", "UNKNOWN_INPUT", "INPUT_EXITING"].includes(error.code)) await this.sync();
+      }
+      throw error;
+    }
+  }
+
+  /** Makes sure of an output that somebody else has, as far as it can be: its payment, or the deposit. */
+  async learnSource(output: ShownOutput): Promise<void> {
+    if (this.book.hasSource(output.id)) return;
+    if (output.depositId !== null) {
+      const deposit = depositOf(output, output.depositId);
+      await checkDeposit(this.rootChain, deposit);
+      const id = outputId(depositHash(this.rootChain.separator, deposit), 0);
+      if (id !== output.id) throw new LyingOperatorError("a deposit has another output", output.id, id);
+      return await this.note(depositNote(deposit));
+    }
+    const known = this.book.creatorOf(output.id)?.payment ?? null;
+    const { hash, transaction } = known ?? (await this.creator(output));
+    if (known === null) await this.learnPayment(transaction, hash);
+    const proof = await this.operator.proof(hash);
+    if (proof === null) return;
+    await checkProof(this.rootChain, transaction, proof);
+    await this.note({ kind: "proof", hash, proof });
+  }
+
+  /** Signs in turn, sends beside others; whoever finds nothing to spend waits for the change. */
+  private async signAndSubmit(sign: () => Promise<SignedTransaction>): Promise<Paid> {
+    const signed = await this.inTurn(async () => {
+      const made = await sign();
+      this.answering++;
+      return made;
+    });
+    try {
+      return await this.submit(signed);
+    } finally {
+      this.answering--;
+      this.answers.resolve();
+      this.answers = Promise.withResolvers();
+    }
+  }
+
+  private async load(): Promise<void> {
+    const lines = await this.store.load();
+    const { chainId } = this.rootChain.domain;
+    const own = { chainId: chainId.toString(), contract: this.rootChain.address, owner: this.address };
+    for (const [i, line] of lines.entries()) {
+      const note = readLine(line, i + 1);
+      if (
+        note.kind === "wallet" &&
+        (note.owner !== own.owner || note.contract !== own.contract || note.chainId !== own.chainId)
+      ) {
+        const { owner, contract } = note;
+        throw new WalletError("WRONG_SIGNER", `the store is of ${owner} on the contract ${contract}`, {
+          ...own,
+          store: note,
+        });
+      }
+      this.book.apply(note);
+    }
+    if (lines.length === 0) await this.note({ kind: "wallet", version: 1, ...own });
+  }
+
+  /** Chooses inputs, adds the change, signs, and keeps what was signed, before anybody else sees it. */
+  private async sign({
+    purpose = "transfer",
+    fileHash = ZERO_HASH,
+    outputs,
+    preferCommitted,
+  }: PayRequest): Promise<SignedTransaction> {
+    const sums = new Map<Address, bigint>();
+    for (const { token, amount } of outputs) sums.set(token, (sums.get(token) ?? 0n) + amount);
+    const inputs: OwnOutput[] = [];
+    const change: Output[] = [];
+    for (const [token, amount] of sums) {
+      const chosen = await this.choose(token, amount, preferCommitted ?? false);
+      inputs.push(...chosen);
+      const rest = total(chosen) - amount;
+      if (rest > 0n) change.push({ owner: this.address, token, amount: rest });
+    }
+    return await this.signAll({
+      purpose,
+      inputs: inputs.map(({ id }) => id),
+      outputs: [...outputs, ...change],
+      fileHash,
+    });
+  }
+
+  private async choose(token: Address, amount: bigint, preferCommitted: boolean): Promise<OwnOutput[]> {
+    for (;;) {
+      await this.openLanes(token, amount);
+      const coins = this.book.free(token).map((output) => ({ ...output, committed: this.book.isCommitted(output) }));
+      const choice = chooseCoins(coins, amount, preferCommitted);
+      if (choice.kind === "inputs") return choice.inputs;
+      if (choice.kind === "merge") await this.submit(await this.merge(token, choice.inputs));
+      else if (this.answering > 0) await this.answers.promise;
+      else {
+        const context = { token, needed: amount.toString(), available: choice.available.toString() };
+        throw new WalletError(
+          "INSUFFICIENT_FUNDS",
+          `${choice.available} of ${token} are there, ${amount} are needed`,
+          context,
+        );
+      }
+    }
+  }
+
+  /** When many payments wait for one output it is split, so that they need not wait for each other's change. */
+  private async openLanes(token: Address, amount: bigint): Promise<void> {
+    const lanes = Math.min(this.lanes, this.waiting);
+    if (lanes < 2 || this.waiting < WAITING_FOR_LANES || this.answering > 0) return;
+    const [only, ...others] = this.book.free(token);
+    if (only === undefined || others.length > 0 || only.amount < amount * BigInt(2 * lanes)) return;
+    const outputs = partsOf(only.amount, lanes).map((part) => ({ owner: this.address, token, amount: part }));
+    const split = { purpose: "transfer" as const, inputs: [only.id], outputs, fileHash: ZERO_HASH };
+    await this.submit(await this.signAll(split));
+  }
+
+  private async merge(token: Address, outputs: readonly OwnOutput[]): Promise<SignedTransaction> {
+    return await this.signAll({
+      ...{ purpose: "transfer", inputs: outputs.map(({ id }) => id), fileHash: ZERO_HASH },
+      outputs: [{ owner: this.address, token, amount: total(outputs) }],
+    });
+  }
+
+  private async signAll(transaction: Transaction): Promise<SignedTransaction> {
+    const signature = (await this.signer.signTypedData(...typedDataOf(this.rootChain.domain, transaction))) as Hex;
+    const signed = { ...transaction, signatures: transaction.inputs.map(() => signature) };
+    await this.note(paymentNote(signed, true));
+    return signed;
+  }
+
+  /** What is refused for good is noted; what gets no answer is sent again at the next call. */
+  private async resend({ transaction }: KnownPayment): Promise<void> {
+    try {
+      await this.submit(transaction);
+    } catch (error) {
+      if (!(error instanceof OperatorError) || error.status === null) throw error;
+    }
+  }
+
+  /** Whether all signatures are there: of a swap only one side's may be. */
+  private isComplete({ transaction }: KnownPayment): boolean {
+    return !transaction.signatures.includes(NO_SIGNATURE);
+  }
+
+  /** Takes in an output that the operator shows and the wallet did not know. */
+  private async learn(output: ShownOutput): Promise<void> {
+    if (output.owner !== this.address) throw new LyingOperatorError("an output is listed as ours", output, "it is not");
+    if (output.depositId !== null) return await this.learnSource(output);
+    const shown = await this.creator(output);
+    const { hash, transaction, inputs, blockNumber } = shown;
+    await this.learnPayment(transaction, hash);
+    this.blocks.set(hash, blockNumber);
+    if (shown.state !== "accepted") return;
+    // No block on Ethereum has it yet: to leave with it one has to show where its inputs come from.
+    for (const input of inputs) await this.learnSource(input);
+  }
+
+  /** The payment that made an output, checked. */
+  private async creator(output: ShownOutput): Promise<ShownPayment> {
+    const { blockNumber, transactionIndex } = output;
+    if (blockNumber === null || transactionIndex === null) {
+      throw new LyingOperatorError("an output has no place", output, "it is no deposit's either");
+    }
+    const shown = await this.operator.paymentAt(blockNumber, transactionIndex);
+    checkPayment(this.rootChain.separator, shown);
+    checkOutput(this.rootChain.separator, output, shown.transaction);
+    return shown;
+  }
+
+  /** Takes in an accepted payment; it may be this account's own, of another wallet. */
+  private async learnPayment(transaction: SignedTransaction, hash: TransactionHash): Promise<void> {
+    const signed = transaction.signatures.some((signature) => signerOf(hash, signature) === this.address);
+    await this.note(paymentNote(transaction, signed));
+    if (signed) await this.note({ kind: "answer", hash, status: "accepted" });
+  }
+
+  /** What the wallet counts on and the operator does not list as available must be leaving, or spent by its own signature. */
+  private async missing(available: ReadonlySet<OutputId>): Promise<void> {
+    const gone = this.book.free().filter(({ id }) => !available.has(id));
+    if (gone.length === 0 || this.answering > 0) return;
+    const leaving = new Set<OutputId>();
+    for (const state of ["exiting", "withdrawn"] as const) {
+      for (const { id } of await this.operator.outputs(this.address, state)) leaving.add(id);
+    }
+    const unexplained = new Set(gone.map(({ id }) => id));
+    for (const id of [...unexplained]) {
+      if (!leaving.has(id)) continue;
+      unexplained.delete(id);
+      await this.note({ kind: "leaving", id });
+    }
+    if (unexplained.size === 0) return;
+    for await (const shown of this.operator.payments(this.address)) {
+      const spends = shown.transaction.inputs.filter((id) => unexplained.has(id));
+      if (spends.length === 0) continue;
+      checkPayment(this.rootChain.separator, shown);
+      await this.note(paymentNote(shown.transaction, true));
+      await this.note({ kind: "answer", hash: shown.hash, status: "accepted" });
+      for (const id of spends) unexplained.delete(id);
+      if (unexplained.size === 0) return;
+    }
+    const still = [...unexplained].filter((id) => this.book.outputs.get(id)?.spentBy === null);
+    if (still.length > 0)
+      throw new LyingOperatorError("outputs of ours are not listed", still, "we signed no spend of them");
+  }
+
+  /** An output of exactly that amount whose hour is committed. */
+  private async exactOutput(token: Address, amount: bigint): Promise<OwnOutput> {
+    const find = (): OwnOutput | undefined =>
+      this.book.free(token).find((output) => output.amount === amount && this.book.isCommitted(output));
+    const there = find();
+    if (there !== undefined) return there;
+    const { hash } = await this.transfer({ to: this.address, token, amount });
+    await this.committed(hash);
+    const made = find();
+    if (made === undefined)
+      throw new WalletError("NOT_READY", "what was set apart is spent meanwhile", { token, hash });
+    return made;
+  }
+
+  private async until(what: string, timeoutMs: number, holds: () => boolean): Promise<void> {
+    for (const end = Date.now() + timeoutMs; !holds();) {
+      if (Date.now() > end) throw new WalletError("TIMED_OUT", `not within ${timeoutMs / 1000} s: ${what}`, { what });
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await this.sync();
+    }
+  }
+
+  /** One after another: no two payments choose the same output. */
+  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.turn.then(work);
+    this.turn = mine.catch(() => undefined);
+    return await mine;
+  }
+
+  /** Takes a note; resolves when it cannot be lost. Notes of one moment are written together. */
+  private async note(note: Note): Promise<void> {
+    this.book.apply(note);
+    this.unsaved.push(note);
+    const before = this.saving;
+    this.saving = before
+      .catch(() => undefined)
+      .then(async () => {
+        const notes = this.unsaved;
+        if (notes.length === 0) return;
+        await this.store.append(notes.map(writeLine));
+        this.unsaved = this.unsaved.slice(notes.length);
+      });
+    await this.saving;
+  }
+}
+
+const NO_SIGNATURE: Hex = `0x${"00".repeat(65)}`;
+
+/** The same bytes may be taken later: of everything else the answer will not change by itself. */
+function isFinal({ status }: OperatorError): boolean {
+  return status !== null && status >= 400 && status < 500;
+}
+
+function depositOf({ owner, token, amount }: ShownOutput, id: bigint): Deposit {
+  return { id, owner, token, amount };
+}
+
+function total(outputs: readonly { amount: bigint }[]): bigint {
+  return outputs.reduce((sum, { amount }) => sum + amount, 0n);
+}
