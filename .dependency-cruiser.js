@@ -4,6 +4,7 @@ const MAY_IMPORT = {
   ethereum: ["protocol", "ethereum"],
   operator: ["protocol", "ethereum", "operator"],
   sdk: ["protocol", "sdk"],
+  cli: ["protocol", "sdk", "cli"],
   watcher: ["protocol", "ethereum", "sdk", "watcher"],
   explorer: ["protocol", "sdk", "explorer"],
 };

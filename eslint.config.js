@@ -1,7 +1,7 @@
 import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
-const SOURCES = ["protocol/**/*.ts", "ethereum/**/*.ts", "operator/**/*.ts"];
+const SOURCES = ["protocol/**/*.ts", "ethereum/**/*.ts", "operator/**/*.ts", "sdk/**/*.ts", "cli/**/*.ts"];
 const TESTS = ["test/**/*.ts", "bench/**/*.ts"];
 
 export default defineConfig(

@@ -41,7 +41,8 @@ export type WalletCode =
   | "REVERTED"
   | "KIT_DAMAGED"
   | "KIT_VERSION"
-  | "STORE_DAMAGED";
+  | "STORE_DAMAGED"
+  | "STORE_IN_USE";
 
 /** The wallet itself cannot do what was asked. */
 export class WalletError extends Error {

@@ -40,4 +40,5 @@ export {
 } from "./operatorClient.ts";
 export { RootChain, type ExitTerms } from "./rootChain.ts";
 export { memoryStore, type TextStore, type WalletStore } from "./store.ts";
-export { Wallet, type Paid, type PayRequest, type WalletOptions } from "./wallet.ts";
+export { Wallet } from "./wallet.ts";
+export type { Paid, PayRequest, WalletOptions } from "./walletOptions.ts";

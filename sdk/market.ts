@@ -17,7 +17,8 @@ import { signerOf, typedDataOf } from "./checks.ts";
 import { chooseCoins } from "./coins.ts";
 import { LyingOperatorError, WalletError } from "./errors.ts";
 import { address, units, type Json, type ShownOutput } from "./operatorClient.ts";
-import type { Paid, Wallet } from "./wallet.ts";
+import type { Wallet } from "./wallet.ts";
+import type { Paid } from "./walletOptions.ts";
 
 /** How long the other side of a swap has. */
 const SWAP_SECONDS = 3_600;

@@ -4,6 +4,8 @@ export interface WalletStore {
   load(): Promise<string[]>;
   /** Resolves when the lines cannot be lost any more. */
   append(lines: readonly string[]): Promise<void>;
+  /** Lets another process have it. */
+  close?(): Promise<void>;
 }
 
 /** A file, or something like it, that is replaced as a whole. */

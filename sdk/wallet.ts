@@ -13,7 +13,7 @@ import {
 } from "@plasma-billing/protocol/transaction.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import type { Provider, Signer } from "ethers";
+import type { Signer } from "ethers";
 import {
   Book,
   depositNote,
@@ -31,9 +31,10 @@ import { LyingOperatorError, OperatorError, WalletError } from "./errors.ts";
 import { followExit, processExits, startExits, type ExitProgress, type StartedExit } from "./exits.ts";
 import { encodeKit, kitOf, type ExitKit } from "./kit.ts";
 import { Market } from "./market.ts";
-import { OperatorClient, type Balance, type Receipt, type ShownOutput, type ShownPayment } from "./operatorClient.ts";
+import { OperatorClient, type Balance, type ShownOutput, type ShownPayment } from "./operatorClient.ts";
 import { RootChain } from "./rootChain.ts";
 import { memoryStore, type TextStore, type WalletStore } from "./store.ts";
+import type { Paid, PayRequest, WalletOptions } from "./walletOptions.ts";
 
 const LANES = 8;
 /** So many payments must wait for one output before it is split. */
@@ -42,39 +43,6 @@ const WAITING_FOR_LANES = 3;
 const DUST_OUTPUTS = 16;
 const POLL_MS = 500;
 const COMMIT_MS_MAX = 2 * 3_600_000;
-
-export interface WalletOptions {
-  operator: OperatorClient | string;
-  /** Any Ethereum node; what the operator says is held against it. */
-  provider: Provider;
-  /** Signs payments as typed data, and transactions on Ethereum where those are asked for. */
-  signer: Signer;
-  /** The contract that is known to be the right one; without it the operator's word is taken. */
-  contract?: Address;
-  store?: WalletStore;
-  /** Gets a fresh exit kit after every change. */
-  kitStore?: TextStore;
-  /** Ethereum block of the contract's deployment: nothing before is read. */
-  fromBlock?: number;
-  /** The service node that is known to be the right one; without it the operator's word is taken. */
-  serviceNode?: Address;
-  /** Into how many outputs one is split when many payments wait for it; 1: never. */
-  lanes?: number;
-}
-
-export interface PayRequest {
-  purpose?: Transaction["purpose"];
-  fileHash?: Hex;
-  /** Change is added by the wallet. */
-  outputs: readonly Output[];
-  /** Spends what Ethereum holds already, where that suffices. */
-  preferCommitted?: boolean;
-}
-
-/** A payment that was accepted. */
-export interface Paid extends Receipt {
-  transaction: SignedTransaction;
-}
 
 /**
  * An account on the child chain. It keeps its outputs and all it signed, proves what it is paid, and believes the operator
@@ -290,6 +258,12 @@ export class Wallet {
     const amount = await this.rootChain.claimable(token, this.address);
     if (amount > 0n) await this.rootChain.send(this.signer, "claim", [token, to]);
     return amount;
+  }
+
+  /** Lets another process have the store. */
+  async close(): Promise<void> {
+    await Promise.allSettled([this.saving, this.kitSaving]);
+    await this.store.close?.();
   }
 
   kit(): ExitKit {
