@@ -50,6 +50,7 @@ export default {
   ],
   options: {
     doNotFollow: { path: "node_modules|^types/" },
+    exclude: { path: "^sdk/dist/" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },

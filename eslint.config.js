@@ -5,7 +5,7 @@ const SOURCES = ["protocol/**/*.ts", "ethereum/**/*.ts", "operator/**/*.ts", "sd
 const TESTS = ["test/**/*.ts", "bench/**/*.ts"];
 
 export default defineConfig(
-  { ignores: ["artifacts/", "cache/", "coverage/", "data/", "types/"] },
+  { ignores: ["sdk/dist/", "artifacts/", "cache/", "coverage/", "data/", "types/"] },
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.recommendedTypeChecked],
