@@ -8,7 +8,7 @@ const MAY_IMPORT = {
   watcher: ["protocol", "ethereum", "sdk", "watcher"],
   explorer: ["protocol", "sdk", "explorer"],
 };
-const FOLDERS = [...Object.keys(MAY_IMPORT), "scripts", "test", "bench", "types", "contracts"];
+const FOLDERS = [...Object.keys(MAY_IMPORT), "examples", "scripts", "test", "bench", "types", "contracts"];
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {

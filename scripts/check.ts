@@ -6,8 +6,8 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const LAYERS = ["protocol", "ethereum", "operator", "watcher", "sdk", "explorer"];
-const FOLDERS = [...LAYERS, "scripts", "test", "bench"].filter((folder) => existsSync(join(ROOT, folder)));
+const LAYERS = ["protocol", "ethereum", "operator", "watcher", "sdk", "cli", "explorer"];
+const FOLDERS = [...LAYERS, "examples", "scripts", "test", "bench"].filter((folder) => existsSync(join(ROOT, folder)));
 
 interface Check {
   name: string;

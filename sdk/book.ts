@@ -3,6 +3,7 @@ import { keccak256 } from "@plasma-billing/protocol/keccak.ts";
 import {
   depositHash,
   outputId,
+  SIGNATURE_BYTES,
   transactionHash,
   type Deposit,
   type Output,
@@ -50,6 +51,8 @@ export type Note =
   | { kind: "proof"; hash: TransactionHash; proof: Proof }
   | { kind: "leaving"; id: OutputId };
 
+/** Stands for a signature that is somebody else's to give. */
+export const NO_SIGNATURE: Hex = `0x${"00".repeat(SIGNATURE_BYTES)}`;
 const CHECK_CHARACTERS = 8;
 
 /** A note with a check of its bytes in front. */
@@ -167,6 +170,8 @@ export class Book {
     const known = this.payments.get(hash);
     if (known !== undefined) {
       known.signed ||= signed;
+      // Of a swap one side's signatures may have come first.
+      if (!isComplete(known.transaction)) known.transaction = transaction;
       if (signed) this.spend(known);
       return;
     }
@@ -202,6 +207,11 @@ export class Book {
     this.outputs.set(id, output);
     if (spentBy === null) this.live.set(id, output);
   }
+}
+
+/** Whether all signatures are there. */
+export function isComplete({ signatures }: SignedTransaction): boolean {
+  return !signatures.includes(NO_SIGNATURE);
 }
 
 export function paymentNote(transaction: SignedTransaction, signed: boolean): Note {

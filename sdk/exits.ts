@@ -10,7 +10,7 @@ import {
 } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { AbiCoder, ZeroAddress, type Signer } from "ethers";
-import type { Book, KnownPayment, OwnOutput } from "./book.ts";
+import { isComplete, type Book, type KnownPayment, type OwnOutput } from "./book.ts";
 import { WalletError } from "./errors.ts";
 import type { Proof } from "./operatorClient.ts";
 import type { ContractEvent, RootChain } from "./rootChain.ts";
@@ -98,7 +98,12 @@ export async function startExits(
 }
 
 /** Why an in-flight exit of a payment cannot be started with what the book has; null when it can. */
-export function cannotFly(book: Book, { transaction }: KnownPayment): string | null {
+export function cannotFly(book: Book, { transaction, hash }: KnownPayment): string | null {
+  if (!isComplete(transaction)) return "not all of its payers have signed it";
+  const other = transaction.inputs
+    .map((id) => book.outputs.get(id)?.spentBy ?? hash)
+    .find((spender) => spender !== hash);
+  if (other !== undefined) return `payment ${other} was signed later for what it spends`;
   const missing = transaction.inputs.filter((id) => !book.hasSource(id));
   return missing.length === 0 ? null : `no proof of what it spends (${missing.join(", ")}): its block must land first`;
 }

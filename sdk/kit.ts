@@ -48,6 +48,8 @@ export function kitOf(book: Book, chainId: bigint, contract: Address, createdAt:
     payments.set(payment.hash, payment);
     for (const id of payment.transaction.inputs) needSource(id);
   }
+  // In the order in which they came: of two that were signed for one output the later counts.
+  const inOrder = [...book.payments.values()].filter(({ hash }) => payments.has(hash));
   return {
     ...{
       format: KIT_FORMAT,
@@ -57,7 +59,7 @@ export function kitOf(book: Book, chainId: bigint, contract: Address, createdAt:
       owner: book.owner,
       createdAt,
     },
-    payments: [...payments.values()].map(({ transaction, signed, proof }) => ({
+    payments: inOrder.map(({ transaction, signed, proof }) => ({
       transaction: encodeTransaction(transaction),
       signed,
       proof,

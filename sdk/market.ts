@@ -13,6 +13,7 @@ import {
 import { decodeTransaction, encodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import { TYPES, type Address } from "@plasma-billing/protocol/typedData.ts";
 import { verifyTypedData } from "ethers";
+import { NO_SIGNATURE } from "./book.ts";
 import { signerOf, typedDataOf } from "./checks.ts";
 import { chooseCoins } from "./coins.ts";
 import { LyingOperatorError, WalletError } from "./errors.ts";
@@ -22,7 +23,6 @@ import type { Paid } from "./walletOptions.ts";
 
 /** How long the other side of a swap has. */
 const SWAP_SECONDS = 3_600;
-const NO_SIGNATURE: Hex = `0x${"00".repeat(65)}`;
 
 export interface OfferTerms {
   fileId: string;

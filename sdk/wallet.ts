@@ -17,6 +17,8 @@ import type { Signer } from "ethers";
 import {
   Book,
   depositNote,
+  isComplete,
+  NO_SIGNATURE,
   paymentNote,
   readLine,
   writeLine,
@@ -169,7 +171,7 @@ export class Wallet {
    */
   async sync(): Promise<void> {
     for (const payment of this.book.unproven) {
-      if (payment.signed && payment.status === "unsent" && this.isComplete(payment)) await this.resend(payment);
+      if (payment.signed && payment.status === "unsent" && isComplete(payment.transaction)) await this.resend(payment);
     }
     const available = await this.operator.outputs(this.address, "available");
     for (const output of available) if (!this.book.outputs.has(output.id)) await this.learn(output);
@@ -456,11 +458,6 @@ export class Wallet {
     }
   }
 
-  /** Whether all signatures are there: of a swap only one side's may be. */
-  private isComplete({ transaction }: KnownPayment): boolean {
-    return !transaction.signatures.includes(NO_SIGNATURE);
-  }
-
   /** Takes in an output that the operator shows and the wallet did not know. */
   private async learn(output: ShownOutput): Promise<void> {
     if (output.owner !== this.address) throw new LyingOperatorError("an output is listed as ours", output, "it is not");
@@ -567,8 +564,6 @@ export class Wallet {
     await this.saving;
   }
 }
-
-const NO_SIGNATURE: Hex = `0x${"00".repeat(65)}`;
 
 /** The same bytes may be taken later: of everything else the answer will not change by itself. */
 function isFinal({ status }: OperatorError): boolean {
