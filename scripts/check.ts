@@ -50,6 +50,7 @@ const CHECKS: Check[] = [
   },
   { name: "attacks", what: "the documented attacks are the tests'", command: ["scripts/checks/attacks.ts"] },
   { name: "faults", what: "the documented faults are the tests'", command: ["scripts/checks/faults.ts"] },
+  { name: "docker", what: "the images and compose.yaml", command: ["scripts/checks/docker.ts"] },
   { name: "docs", what: "codes and settings stand in the documents", command: ["scripts/checks/docs.ts"] },
 ];
 

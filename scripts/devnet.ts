@@ -20,12 +20,17 @@ export async function isPortFree(port: number, host: string): Promise<boolean> {
   }
 }
 
+/** Where a server that listens on all addresses is reached from here. */
+export function reachable(host: string): string {
+  return host === "0.0.0.0" ? DEVNET_HOST : host;
+}
+
 /** Compiles where that is needed, and starts the node. */
-export async function startNode(port: number): Promise<{ url: string; stop(): Promise<void> }> {
+export async function startNode(port: number, host = DEVNET_HOST): Promise<{ url: string; stop(): Promise<void> }> {
   await tasks.getTask("build").run({ quiet: true });
-  const server = await network.createServer("node", DEVNET_HOST, port);
+  const server = await network.createServer("node", host, port);
   await server.listen();
-  return { url: `http://${DEVNET_HOST}:${port}`, stop: () => server.close() };
+  return { url: `http://${reachable(host)}:${port}`, stop: () => server.close() };
 }
 
 /** Deploys with account 0; account 1 is the operator. */

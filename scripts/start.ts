@@ -8,7 +8,7 @@ import { constants } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { deployDevnet, isPortFree, startNode } from "./devnet.ts";
+import { deployDevnet, isPortFree, reachable, startNode } from "./devnet.ts";
 import {
   DEVNET_CHALLENGER,
   DEVNET_HOST,
@@ -144,7 +144,7 @@ async function runDevnet(): Promise<number> {
   const nodePort = readPort("DEVNET_PORT", DEVNET_PORT_DEFAULT);
   const operatorPort = readPort("PORT", OPERATOR_PORT_DEFAULT);
   const host = get("HOST") ?? DEVNET_HOST;
-  await needPort(nodePort, DEVNET_HOST, "DEVNET_PORT");
+  await needPort(nodePort, host, "DEVNET_PORT");
   await needPort(operatorPort, host, "PORT");
 
   let ending = false;
@@ -161,14 +161,14 @@ async function runDevnet(): Promise<number> {
   });
 
   console.log("Compiling and starting the devnet …");
-  const node = await startNode(nodePort);
+  const node = await startNode(nodePort, host);
   try {
     const folder = join(resolve(get("DATA_DIR") ?? "data"), "devnet");
     // The chain is new, so is what the operator keeps of it.
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const adminToken = get("ADMIN_TOKEN") ?? randomBytes(24).toString("base64url");
-    const operatorUrl = `http://${host}:${operatorPort}`;
+    const operatorUrl = `http://${reachable(host)}:${operatorPort}`;
     const devnet: Devnet = {
       rpcUrl: node.url,
       ...(await deployDevnet(node.url, process.env)),
