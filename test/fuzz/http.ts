@@ -40,6 +40,7 @@ const PATHS = [
   ],
   ...[`/v1/transactions/${HASH}`, `/v1/transactions/${HASH}/proof`, "/v1/blocks", "/v1/blocks/1", "/v1/blocks/open"],
   ...["/v1/blocks/1/transactions", "/v1/blocks/open/transactions", "/v1/blocks/9999999999/transactions", "/v1/status"],
+  ...["/v1/accounts", "/v1/files", "/v1/files/%F0%9F%92%BE", "/v1/quotes", "/v1/swaps", "/v1/purchases/prepare"],
   ...[`/v1/accounts/${alice.address}`, `/v1/accounts/${alice.address}/outputs`, "/v1/deposits", "/v1/exits"],
   ...[
     `/v1/accounts/${alice.address}/transactions`,

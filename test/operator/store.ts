@@ -5,6 +5,7 @@ import { expect } from "chai";
 import { pino } from "pino";
 import { fromHex } from "@plasma-billing/protocol/hex.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
+import type { MarketRecord } from "@plasma-billing/protocol/market/market.ts";
 import {
   depositHash,
   outputId,
@@ -54,6 +55,34 @@ class Paid {
     this.input = outputId(depositHash(this.ledger.separator, terms), 0);
   }
 
+  /** Something of each kind that the marketplace has. */
+  async openMarket(): Promise<void> {
+    const [account, file] = [
+      { account: ALICE, validator: null, signature: null, signedBy: null },
+      "a file\nof two lines",
+    ];
+    const signature = `0x${"22".repeat(65)}` as const;
+    const who = { validator: ALICE, token: ETHER, signature, recordedAt: 1 };
+    await this.store.sequencer.record([
+      { type: "registration", ...account, role: "validator", issuedAt: 1, recordedAt: 1 },
+      ...Array.from({ length: 5_000 }, (_, i) => ({
+        ...{ type: "registration" as const, ...account, account: addressOf(1_000 + i), role: "mart" as const },
+        ...{ issuedAt: i, recordedAt: 1 },
+      })),
+      {
+        type: "quote",
+        ...who,
+        fileId: file,
+        serviceNode: ALICE,
+        fee: 10n ** 30n,
+        sizeBytes: 1,
+        days: 1,
+        expiresAt: 9e9,
+      },
+      { type: "swapProposal", hash: ZERO_HASH, payment: "0x0102", expiresAt: 9e9, recordedAt: 1 },
+    ]);
+  }
+
   async pay(count: number): Promise<void> {
     const results = await this.store.sequencer.submit(Array.from({ length: count }, () => this.next()));
     const refused = results.find(({ kind }) => kind !== "accepted");
@@ -90,6 +119,7 @@ describe("the store", () => {
   let copy: string;
   /** What stood in the folder at its end. */
   let stateHash: string;
+  let market: MarketRecord[];
   let entries: number;
   let hashes: TransactionHash[];
 
@@ -97,6 +127,7 @@ describe("the store", () => {
     dataDir = await mkdtemp(join(tmpdir(), "plasma-store-"));
     const paid = await Paid.open(dataDir);
     await paid.deposit();
+    await paid.openMarket();
     for (let i = 0; i < 10; i++) {
       await paid.pay(SNAPSHOT_ENTRIES / 2);
       await paid.store.sequencer.seal();
@@ -105,6 +136,7 @@ describe("the store", () => {
     await paid.snapshots(dataDir, 2);
     await paid.pay(20);
     stateHash = paid.ledger.stateHash();
+    market = paid.ledger.market.records();
     entries = paid.ledger.position;
     ({ hashes } = paid);
     await paid.store.close();
@@ -123,6 +155,7 @@ describe("the store", () => {
     try {
       expect(paid.ledger.position).to.equal(entries);
       expect(paid.ledger.stateHash()).to.equal(stateHash);
+      expect(paid.ledger.market.records()).to.deep.equal(market);
       paid.ledger.checkSums();
       const { index } = paid.store;
       for (const hash of [hashes[0]!, hashes[700]!, hashes.at(-1)!]) {
