@@ -30,8 +30,8 @@ import type { Clock } from "../clock.ts";
 import type { Sequencer } from "../sequencer.ts";
 import { recover } from "../verification/recover.ts";
 
-/** Entries taken a second, in the mean: they are signed by anybody, cost nothing, and stay for ever. */
-const ENTRIES_PER_SECOND = 500;
+/** Entries taken at once, and a second in the mean: they are signed by anybody, cost nothing, and stay for ever. */
+const ENTRY_LIMITS = { burst: 5_000, perSecond: 100 };
 /** Quotes that have not expired, in all and of one validator's file; none is dropped before its time. */
 const QUOTES_MAX = 200_000;
 const QUOTES_A_FILE_MAX = 1_000;
@@ -55,6 +55,8 @@ export interface RegistrarOptions {
   clock: Pick<Clock, "now">;
   /** Null: quotes come signed from the service node. */
   pricing: Pricing | null;
+  /** For tests. */
+  limits?: { burst: number; perSecond: number };
 }
 
 export type RegistrationRequest = Pick<RegistrationEntry, "account" | "role" | "validator" | "issuedAt"> & {
@@ -75,11 +77,14 @@ export class RegistrarBusyError extends Error {}
 /** Takes what is signed beside payments: judged by the protocol's rules, journaled, answered when it is on the disk. */
 export class Registrar {
   private readonly options: RegistrarOptions;
-  private allowance = ENTRIES_PER_SECOND;
+  private readonly limits: { burst: number; perSecond: number };
+  private allowance: number;
   private allowanceAt: number;
 
   constructor(options: RegistrarOptions) {
     this.options = options;
+    this.limits = options.limits ?? ENTRY_LIMITS;
+    this.allowance = this.limits.burst;
     this.allowanceAt = options.clock.now();
   }
 
@@ -208,8 +213,8 @@ export class Registrar {
 
   private allowed(): boolean {
     const now = this.now();
-    const gained = (Math.max(0, now - this.allowanceAt) / 1000) * ENTRIES_PER_SECOND;
-    this.allowance = Math.min(ENTRIES_PER_SECOND, this.allowance + gained);
+    const gained = (Math.max(0, now - this.allowanceAt) / 1000) * this.limits.perSecond;
+    this.allowance = Math.min(this.limits.burst, this.allowance + gained);
     this.allowanceAt = now;
     if (this.allowance < 1) return false;
     this.allowance--;
