@@ -65,8 +65,12 @@ describe("an operator whose disk is full", function () {
         method: "POST",
         body: "{}",
         headers: JSON_TYPE,
+        // Taken just before the disk was full, it waits with the group it is in.
+        signal: AbortSignal.timeout(1_000),
       });
       return response.status === 503 ? response : null;
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${operator.output()}`, { cause: error });
     });
     expect(Number(refusal.headers.get("retry-after"))).to.be.within(1, 60);
     expect(((await refusal.json()) as any).code).to.equal("OVERLOADED");
