@@ -34,7 +34,7 @@ export function laneAddress(index: number): Address {
   return addressOf(laneKey(index));
 }
 
-function laneKey(index: number): Uint8Array {
+export function laneKey(index: number): Uint8Array {
   return keccak256(Buffer.from(`bench lane ${index}`));
 }
 

@@ -1,6 +1,7 @@
 // Verification, ledger, journal and HTTP without Ethereum, with an index or without one: what an index costs is the difference.
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:http";
+import { decodeEntry } from "@plasma-billing/protocol/entryJson.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { ZERO_HASH } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
@@ -79,7 +80,10 @@ async function serve({ dataDir, lanes, deposit, withIndex }: ServerJob): Promise
     if (!intake(request, response)) response.writeHead(404).end();
   });
   server.listen(0, "127.0.0.1", () => process.send?.((server.address() as AddressInfo).port));
-  process.on("message", () => process.send?.(lag.longestMs));
+  process.on("message", (message: "lag" | { entries: string[] }) => {
+    if (message === "lag") process.send?.(lag.longestMs);
+    else void sequencer.record(message.entries.map(decodeEntry)).then(() => process.send?.("recorded"));
+  });
 }
 
 const TOKEN: Address = "0x0000000000000000000000000000000000000000";

@@ -128,7 +128,7 @@ export async function signWorks(folder: string, domain: Domain, works: Works): P
   return lanes;
 }
 
-async function runLoad(job: LoadJob): Promise<LoadResult> {
+export async function runLoad(job: LoadJob): Promise<LoadResult> {
   const child = fork(new URL("load.ts", import.meta.url), { execArgv: ["--no-warnings"] });
   try {
     child.send(job);
