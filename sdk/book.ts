@@ -49,7 +49,13 @@ export type Note =
   | { kind: "payment"; transaction: TransactionJson; signed: boolean }
   | { kind: "answer"; hash: TransactionHash; status: "accepted" | "refused" }
   | { kind: "proof"; hash: TransactionHash; proof: Proof }
-  | { kind: "leaving"; id: OutputId };
+  /** Ethereum went another way: the proof holds no more. */
+  | { kind: "unproven"; hash: TransactionHash }
+  /** `told`: not by this wallet; it may come back. */
+  | { kind: "leaving"; id: OutputId; told?: true }
+  | { kind: "staying"; id: OutputId }
+  /** Paid or blocked on Ethereum for good. */
+  | { kind: "left"; id: OutputId };
 
 /** Stands for a signature that is somebody else's to give. */
 export const NO_SIGNATURE: Hex = `0x${"00".repeat(SIGNATURE_BYTES)}`;
@@ -106,7 +112,7 @@ export class Book {
         // What was accepted once stays so.
         if (payment === undefined || payment.status === "accepted") return;
         payment.status = note.status;
-        if (note.status === "accepted") this.addOutputs(payment);
+        if (note.status === "accepted") this.settle(payment);
         return;
       }
       case "proof": {
@@ -115,14 +121,38 @@ export class Book {
         payment.proof = note.proof;
         this.withoutProof.delete(payment);
         payment.status = "accepted";
-        this.addOutputs(payment);
+        this.settle(payment);
+        return;
+      }
+      case "unproven": {
+        const payment = this.payments.get(note.hash);
+        if (payment === undefined) return;
+        payment.proof = null;
+        this.withoutProof.add(payment);
         return;
       }
       case "leaving": {
         const output = this.outputs.get(note.id);
-        if (output !== undefined) output.leaving = true;
+        if (output === undefined) return;
+        output.leaving = true;
         this.live.delete(note.id);
+        if (output.spentBy === null) this.away.set(note.id, output);
+        if (note.told === true) this.told.add(note.id);
+        else this.told.delete(note.id);
+        return;
       }
+      case "staying": {
+        const output = this.outputs.get(note.id);
+        if (output === undefined) return;
+        output.leaving = false;
+        this.away.delete(note.id);
+        this.told.delete(note.id);
+        if (output.spentBy === null) this.live.set(note.id, output);
+        return;
+      }
+      case "left":
+        this.away.delete(note.id);
+        this.told.delete(note.id);
     }
   }
 
@@ -131,9 +161,26 @@ export class Book {
     return [...this.live.values()].filter((output) => token === undefined || output.token === token);
   }
 
-  /** Payments without a proof that Ethereum has them. */
+  /** Those on their way out that are not known to be out. Whether their exits were ever started, Ethereum knows. */
+  departing(): OwnOutput[] {
+    return [...this.away.values()];
+  }
+
+  /** Whether it was the operator who told that an output is leaving. */
+  wasTold(id: OutputId): boolean {
+    return this.told.has(id);
+  }
+
+  /** Payments without a proof that Ethereum has them, but for those of which a committed one has taken the place. */
   get unproven(): KnownPayment[] {
-    return [...this.withoutProof];
+    return [...this.withoutProof].filter((payment) => !this.isReplaced(payment));
+  }
+
+  /** Proven payments that exits would have to show: what made its outputs, and the inputs of what is in flight. */
+  get relied(): KnownPayment[] {
+    const ids = [...this.live.keys(), ...this.away.keys(), ...this.unproven.flatMap((one) => one.transaction.inputs)];
+    const creators = ids.map((id) => this.creators.get(id)?.payment);
+    return [...new Set(creators)].filter((one) => one !== undefined && one.proof !== null) as KnownPayment[];
   }
 
   /** Those of them that can be spent: not what cancels another payment, before a block has it. */
@@ -153,16 +200,24 @@ export class Book {
     return this.deposits.has(id) || this.creators.get(id)?.payment.proof != null;
   }
 
+  paysOwner({ transaction }: KnownPayment): boolean {
+    return transaction.outputs.some(({ owner }) => owner === this.owner);
+  }
+
   /** The payment that made an output, if it is known. */
   creatorOf(id: OutputId): { payment: KnownPayment; index: number } | null {
     return this.creators.get(id) ?? null;
   }
 
   private readonly live = new Map<OutputId, OwnOutput>();
+  private readonly away = new Map<OutputId, OwnOutput>();
+  private readonly told = new Set<OutputId>();
   private readonly withoutProof = new Set<KnownPayment>();
   /** Payments that spend what the wallet had signed away before. */
   private readonly contested = new Set<TransactionHash>();
   private readonly spenders = new Map<OutputId, TransactionHash>();
+  /** Of outputs that the wallet signed away more than once: all payments that spend them. */
+  private readonly rivals = new Map<OutputId, Set<TransactionHash>>();
   private readonly creators = new Map<OutputId, { payment: KnownPayment; index: number }>();
 
   private takePayment(transaction: SignedTransaction, signed: boolean): void {
@@ -186,12 +241,31 @@ export class Book {
   private spend({ hash, transaction }: KnownPayment): void {
     for (const id of transaction.inputs) {
       const former = this.spenders.get(id);
-      if (former !== undefined && former !== hash) this.contested.add(hash);
+      if (former !== undefined && former !== hash) {
+        this.contested.add(hash);
+        this.rivals.set(id, (this.rivals.get(id) ?? new Set()).add(former).add(hash));
+      }
       this.spenders.set(id, hash);
       const output = this.outputs.get(id);
       if (output !== undefined) output.spentBy = hash;
       this.live.delete(id);
+      this.away.delete(id);
     }
+  }
+
+  /** Of two payments that the wallet signed for one output the accepted one counts, whichever was signed later. */
+  private settle(payment: KnownPayment): void {
+    if (payment.signed) this.spend(payment);
+    this.addOutputs(payment);
+  }
+
+  /** No block can have it any more: one has another payment of what it spends. */
+  private isReplaced({ hash, transaction }: KnownPayment): boolean {
+    return transaction.inputs.some((id) =>
+      [...(this.rivals.get(id) ?? [])].some(
+        (rival) => rival !== hash && (this.payments.get(rival)?.proof ?? null) !== null,
+      ),
+    );
   }
 
   private addOutputs({ hash, transaction }: KnownPayment): void {

@@ -1,6 +1,6 @@
 import { depositHash, ETHER, outputId, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { Contract, Interface, Signature, type Signer } from "ethers";
+import { Contract, Interface, isError, Signature, TypedDataEncoder, type Signer, type TypedDataDomain } from "ethers";
 import { WalletError } from "./errors.ts";
 import { sendTransaction, type RootChain } from "./rootChain.ts";
 
@@ -9,6 +9,9 @@ const TOKEN = new Interface([
   "function allowance(address owner, address spender) view returns (uint256)",
   "function approve(address spender, uint256 amount) returns (bool)",
   "function nonces(address owner) view returns (uint256)",
+  "function name() view returns (string)",
+  "function version() view returns (string)",
+  "function DOMAIN_SEPARATOR() view returns (bytes32)",
   "function eip712Domain() view returns (bytes1 fields, string name, string version, uint256 chainId, address verifyingContract, bytes32 salt, uint256[] extensions)",
 ]);
 const PERMIT_TYPES = {
@@ -25,7 +28,7 @@ export interface DepositRequest {
   /** The zero address is ether. */
   token: Address;
   amount: bigint;
-  /** Signs an allowance instead of sending one, where the token can (ERC-2612 with ERC-5267); on unless it is false. */
+  /** Signs an allowance instead of sending one, where the token can (ERC-2612); on unless it is false. */
   permit?: boolean;
 }
 
@@ -65,27 +68,49 @@ export async function depositTokens(
 
 /** Null for a token without permits. */
 async function signPermit(
-  { provider, address }: RootChain,
+  rootChain: RootChain,
   signer: Signer,
   owner: Address,
   token: Address,
   value: bigint,
 ): Promise<{ deadline: number; v: number; r: string; s: string } | null> {
+  const { provider, address: spender } = rootChain;
   const contract = new Contract(token, TOKEN, provider);
-  let nonce: bigint;
-  let domain: { name: string; version: string; chainId: bigint; verifyingContract: string };
-  try {
-    nonce = (await contract.getFunction("nonces").staticCall(owner)) as bigint;
-    domain = (await contract.getFunction("eip712Domain").staticCall()) as typeof domain;
-  } catch {
-    return null;
-  }
-  const { name, version, chainId, verifyingContract } = domain;
-  const deadline = Math.floor(Date.now() / 1000) + PERMIT_SECONDS;
-  const message = { owner, spender: address, value, nonce, deadline };
-  const signed = await signer.signTypedData({ name, version, chainId, verifyingContract }, PERMIT_TYPES, message);
+  const nonce = await ask<bigint>(contract, "nonces", owner);
+  const domain = nonce === null ? null : await permitDomain(contract, token, rootChain.domain.chainId);
+  if (nonce === null || domain === null) return null;
+  // Ethereum's time: it is what the token goes by.
+  const deadline = (await rootChain.now()) + PERMIT_SECONDS;
+  const signed = await signer.signTypedData(domain, PERMIT_TYPES, { owner, spender, value, nonce, deadline });
   const { v, r, s } = Signature.from(signed);
   return { deadline, v, r, s };
+}
+
+/** As the token tells it (ERC-5267), or as most tokens have it; only what gives the token's own separator. */
+async function permitDomain(contract: Contract, token: Address, chainId: bigint): Promise<TypedDataDomain | null> {
+  const separator = await ask<string>(contract, "DOMAIN_SEPARATOR");
+  const told = await ask<{ name: string; version: string; chainId: bigint; verifyingContract: string }>(
+    contract,
+    "eip712Domain",
+  );
+  const name = told?.name ?? (await ask<string>(contract, "name"));
+  if (separator === null || name === null) return null;
+  const versions = [told?.version ?? (await ask<string>(contract, "version")), "1", "2"];
+  return (
+    versions
+      .map((version) => ({ name, version, chainId, verifyingContract: token }))
+      .find((domain) => TypedDataEncoder.hashDomain(domain) === separator) ?? null
+  );
+}
+
+/** Null where the token has no such function. */
+async function ask<T>(contract: Contract, name: string, ...args: unknown[]): Promise<T | null> {
+  try {
+    return (await contract.getFunction(name).staticCall(...args)) as T;
+  } catch (error) {
+    if (isError(error, "CALL_EXCEPTION") || isError(error, "BAD_DATA")) return null;
+    throw error;
+  }
 }
 
 async function allow(
@@ -98,6 +123,9 @@ async function allow(
   const contract = new Contract(token, TOKEN, provider);
   const allowed = (await contract.getFunction("allowance").staticCall(owner, address)) as bigint;
   if (allowed >= amount) return;
-  const data = TOKEN.encodeFunctionData("approve", [address, amount]);
-  await sendTransaction(signer, provider, { to: token, data }, "approve");
+  // Some tokens refuse to change an allowance that is not zero.
+  for (const allowance of allowed > 0n ? [0n, amount] : [amount]) {
+    const data = TOKEN.encodeFunctionData("approve", [address, allowance]);
+    await sendTransaction(signer, provider, { to: token, data }, "approve");
+  }
 }

@@ -29,6 +29,7 @@ export class LyingOperatorError extends Error {
 }
 
 export type WalletCode =
+  | "MALFORMED"
   | "INSUFFICIENT_FUNDS"
   | "TOO_MANY_OUTPUTS"
   | "WRONG_NETWORK"

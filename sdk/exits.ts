@@ -1,4 +1,3 @@
-import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
 import {
   outputId,
@@ -9,24 +8,18 @@ import {
   type TransactionHash,
 } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { AbiCoder, ZeroAddress, type Signer } from "ethers";
+import { ZeroAddress, type Signer } from "ethers";
 import { isComplete, type Book, type KnownPayment, type OwnOutput } from "./book.ts";
 import { WalletError } from "./errors.ts";
+import { exitableAtOf, ExitHistory, flightOf, isOpen, type ExitProgress, type Flight } from "./exitHistory.ts";
 import type { Proof } from "./operatorClient.ts";
-import type { ContractEvent, RootChain } from "./rootChain.ts";
+import type { RootChain } from "./rootChain.ts";
 
 /** Exits in one transaction: some 75,000 gas each, well below what a block takes. */
 const STARTS_A_CALL = 50;
 const PROCESSED_A_CALL = 20;
-const STANDARD_EXIT =
-  "tuple(uint40 number,address owner,address token,uint256 amount,address bondOwner,uint216 depositRecord)";
-const OUTPUTS = "tuple(address owner,address token,uint256 amount)[]";
-const IN_FLIGHT_EXIT = [
-  ...["uint128 priority", "uint64 startedAt", "uint64 salt", "address bondOwner", "bytes32[] inputIds"],
-  ...[`${OUTPUTS} inputs`, `${OUTPUTS} outputs`],
-];
-/** Of a queue's key: its first 34 bits are the time. */
-const TIME_SHIFT = 94n;
+/** Of what an output's slot holds: set while a standard exit stands there, live or paid. */
+const EXIT_BIT = 215n;
 /** The caller is the owner: nobody's signature is needed. */
 const BY_OWNER = { bondOwner: ZeroAddress, deadline: 0, signature: "0x" };
 const NO_EXIT = {
@@ -50,12 +43,24 @@ export interface StartedExit {
   exitableAt: number;
 }
 
-/** Where an output's way out stands. */
-export interface ExitProgress {
-  state: "none" | "started" | "processable" | "challenged" | "finalized" | "unpayable";
-  number: number | null;
-  /** Unix seconds. */
-  exitableAt: number | null;
+/** What could be started, and what the contract refuses, with its reason. */
+export interface Starts {
+  started: StartedExit[];
+  refused: { id: OutputId; reason: string }[];
+}
+
+/** What of an in-flight exit is still to be sent. */
+export interface FlightPlan {
+  payment: KnownPayment;
+  /** The exit, when one is running. */
+  running: Flight | null;
+  /** Inputs and outputs that the owner has not asked to be paid for yet. */
+  missing: { index: number; id: OutputId }[];
+}
+
+interface Request {
+  id: OutputId;
+  request: object;
 }
 
 /** A transaction as the contract takes it. */
@@ -63,38 +68,65 @@ function solidityOf({ purpose, inputs, outputs, fileHash }: Transaction): object
   return { purpose: PURPOSES[purpose], inputs, outputs, fileHash };
 }
 
-/** Starts standard exits of committed outputs, many in a transaction. `onSent` is told what is under way before it is. */
+/** Starts standard exits of committed outputs, many in a transaction. One that the contract refuses hinders no other. */
 export async function startExits(
   rootChain: RootChain,
   signer: Signer,
   book: Book,
   outputs: readonly OwnOutput[],
-): Promise<StartedExit[]> {
-  const { standardExitBond } = await rootChain.exitTerms();
-  const deposits: { deposit: Deposit; authorization: object }[] = [];
-  const payments: { output: object; authorization: object }[] = [];
-  for (const output of outputs) {
-    const { source } = output;
-    if ("deposit" in source) deposits.push({ deposit: source.deposit, authorization: BY_OWNER });
-    else payments.push({ output: provenOutput(book, source.hash, source.index), authorization: BY_OWNER });
+): Promise<Starts> {
+  const deposits: Request[] = [];
+  const payments: Request[] = [];
+  for (const { id, source } of outputs) {
+    if ("deposit" in source) {
+      deposits.push({ id, request: { deposit: source.deposit, authorization: BY_OWNER } });
+    } else {
+      const output = provenOutput(book, source.hash, source.index);
+      payments.push({ id, request: { output, authorization: BY_OWNER } });
+    }
   }
-  const started: StartedExit[] = [];
+  const starts: Starts = { started: [], refused: [] };
   for (const [name, requests] of [
     ["startDepositExits", deposits],
     ["startStandardExits", payments],
   ] as const) {
     for (let at = 0; at < requests.length; at += STARTS_A_CALL) {
-      const chunk = requests.slice(at, at + STARTS_A_CALL);
-      const receipt = await rootChain.send(signer, name, [chunk], standardExitBond * BigInt(chunk.length));
-      for (const { args } of rootChain.eventsOf(receipt).filter((event) => event.name === "ExitStarted")) {
-        started.push({
-          ...{ number: Number(args["number"]), kind: "standard", outputs: [args["outputId"] as OutputId] },
-          ...{ transactionHash: null, exitableAt: Number((args["priority"] as bigint) >> TIME_SHIFT) },
-        });
-      }
+      await startSome(rootChain, signer, name, requests.slice(at, at + STARTS_A_CALL), starts);
     }
   }
-  return started;
+  return starts;
+}
+
+/** In one transaction; by halves when one of them makes it fail. */
+async function startSome(
+  rootChain: RootChain,
+  signer: Signer,
+  name: string,
+  requests: readonly Request[],
+  starts: Starts,
+): Promise<void> {
+  const { standardExitBond } = await rootChain.exitTerms();
+  const args = [requests.map(({ request }) => request)];
+  let receipt;
+  try {
+    receipt = await rootChain.send(signer, name, args, standardExitBond * BigInt(requests.length));
+  } catch (error) {
+    if (!(error instanceof WalletError) || error.code !== "REVERTED") throw error;
+    const [only] = requests;
+    if (requests.length === 1 && only !== undefined) {
+      starts.refused.push({ id: only.id, reason: error.message });
+      return;
+    }
+    const half = Math.ceil(requests.length / 2);
+    await startSome(rootChain, signer, name, requests.slice(0, half), starts);
+    return await startSome(rootChain, signer, name, requests.slice(half), starts);
+  }
+  for (const { args: event } of rootChain.eventsOf(receipt).filter((one) => one.name === "ExitStarted")) {
+    starts.started.push({
+      ...{ number: Number(event["number"]), kind: "standard", outputs: [event["outputId"] as OutputId] },
+      ...{ transactionHash: null, exitableAt: exitableAtOf(event["priority"] as bigint) },
+    });
+  }
 }
 
 /** Why an in-flight exit of a payment cannot be started with what the book has; null when it can. */
@@ -109,83 +141,103 @@ export function cannotFly(book: Book, { transaction, hash }: KnownPayment): stri
 }
 
 /**
- * Starts the in-flight exit of a payment, if it has none, and piggybacks what of it is the owner's and not signed away:
- * inputs that only this payment spends, and outputs.
+ * What is left to be sent for the in-flight exit of a payment.
+ * @returns null when nothing is; a text when it cannot be done any more
  */
+export async function planFlight(
+  rootChain: RootChain,
+  book: Book,
+  history: ExitHistory,
+  payment: KnownPayment,
+): Promise<FlightPlan | string | null> {
+  const last = history.flightOf(payment.hash);
+  // Its end is decided: what it did not pay, no other exit of the same transaction will.
+  if (last !== null && last.canonical !== null) return null;
+  const running = last !== null && isOpen(last) ? last : null;
+  const wanted = ownPiggybacks(book, payment);
+  const missing = wanted.filter(({ index }) => running?.piggybacks.has(index) !== true);
+  if (missing.length === 0) return null;
+  const { exitPeriod } = await rootChain.exitTerms();
+  if (running !== null && history.now >= running.startedAt + Math.floor(exitPeriod / 2)) {
+    return `in-flight exit ${running.number} was started too long ago to be paid by it as well`;
+  }
+  return { payment, running, missing };
+}
+
+/** Starts the in-flight exit of a payment, if none is running, and piggybacks what is missing. */
 export async function exitInFlight(
   rootChain: RootChain,
   signer: Signer,
   book: Book,
-  payment: KnownPayment,
-  fromBlock: number,
+  history: ExitHistory,
+  { payment, running, missing }: FlightPlan,
 ): Promise<StartedExit> {
   const { transaction, hash } = payment;
-  const terms = await rootChain.exitTerms();
-  let running = await findInFlight(rootChain, hash, fromBlock);
-  if (running === null) {
-    const sources = transaction.inputs.map((id) => ({ id, creator: book.creatorOf(id) }));
-    const payments = sources.flatMap(({ creator }) =>
-      creator === null ? [] : [provenOutput(book, creator.payment.hash, creator.index)],
-    );
-    const deposits = sources.flatMap(({ id, creator }) =>
-      creator === null ? [{ deposit: book.deposits.get(id) as Deposit, exit: NO_EXIT }] : [],
-    );
+  const { inFlightExitBond, piggybackBond } = await rootChain.exitTerms();
+  let flight = running;
+  if (flight === null) {
+    const { payments, deposits } = await sourcesOf(rootChain, book, history, transaction);
     const args = [solidityOf(transaction), transaction.signatures, payments, deposits, "0x"];
-    await rootChain.send(signer, "startInFlightExit", args, terms.inFlightExitBond);
-    running = await findInFlight(rootChain, hash, fromBlock);
-    if (running === null) throw new WalletError("NOT_READY", "the exit that was started is not to be seen", { hash });
+    const receipt = await rootChain.send(signer, "startInFlightExit", args, inFlightExitBond);
+    const started = rootChain.eventsOf(receipt).find(({ name }) => name === "InFlightExitStarted");
+    if (started === undefined) throw new WalletError("REVERTED", "no exit was started", { transaction: receipt.hash });
+    flight = flightOf(started);
   }
-  const { number, data, piggybacks } = running;
-  const wanted = ownPiggybacks(book, payment);
-  const missing = wanted.filter(({ index }) => !piggybacks.includes(index));
-  if (missing.length > 0) {
-    const requests = missing.map(({ index }) => ({ index, authorization: BY_OWNER }));
-    const value = terms.piggybackBond * BigInt(missing.length);
-    await rootChain.send(signer, "piggybacks", [{ id: hash, data }, requests], value);
-  }
-  const exitableAt = Number(priorityOf(data) >> TIME_SHIFT);
-  return { number, kind: "inFlight", outputs: wanted.map(({ id }) => id), transactionHash: hash, exitableAt };
+  const requests = missing.map(({ index }) => ({ index, authorization: BY_OWNER }));
+  const value = piggybackBond * BigInt(missing.length);
+  await rootChain.send(signer, "piggybacks", [{ id: hash, data: flight.data }, requests], value);
+  const { number, priority } = flight;
+  const outputs = missing.map(({ id }) => id);
+  return { number, kind: "inFlight", outputs, transactionHash: hash, exitableAt: exitableAtOf(priority) };
 }
 
-/** What of a payment its owner may ask to be paid for: inputs it signed away here only, outputs it has not signed away. */
+/** Where each input comes from, as the contract wants it shown. */
+async function sourcesOf(
+  rootChain: RootChain,
+  book: Book,
+  history: ExitHistory,
+  { inputs }: Transaction,
+): Promise<{ payments: object[]; deposits: object[] }> {
+  const payments: object[] = [];
+  const deposits: object[] = [];
+  for (const id of inputs) {
+    const creator = book.creatorOf(id);
+    if (creator !== null) payments.push(provenOutput(book, creator.payment.hash, creator.index));
+    else {
+      // A payer may have begun to take out what it paid with: then that exit stands where the deposit was recorded.
+      const exiting = (await rootChain.outputRecord(id)) >> EXIT_BIT === 1n;
+      const exit = exiting ? (history.standardExitOf(id) ?? NO_EXIT) : NO_EXIT;
+      deposits.push({ deposit: book.deposits.get(id) as Deposit, exit });
+    }
+  }
+  return { payments, deposits };
+}
+
+/**
+ * What of a payment its owner asks to be paid for. Which side is paid is not known before the end, so inputs and outputs; also
+ * outputs that it has signed away, unless a block has that: only who shows the payment in a block can object, and if none
+ * has it, nothing else brings them back.
+ */
 function ownPiggybacks(book: Book, { hash, transaction }: KnownPayment): { index: number; id: OutputId }[] {
-  const inputs = transaction.inputs.flatMap((id, index) => {
-    const known = book.outputs.get(id) ?? ownedSource(book, id);
-    return known !== null && (known.spentBy === null || known.spentBy === hash) ? [{ index, id }] : [];
-  });
+  const inputs = transaction.inputs.flatMap((id, index) => (isOwnInput(book, id) ? [{ index, id }] : []));
   const outputs = transaction.outputs.flatMap(({ owner }, i) => {
     const id = outputId(hash, i);
-    const own = book.outputs.get(id);
-    return owner === book.owner && own !== undefined && own.spentBy === null ? [{ index: OUTPUTS_FROM + i, id }] : [];
+    const spentBy = book.outputs.get(id)?.spentBy ?? null;
+    const isGone = spentBy !== null && book.payments.get(spentBy)?.proof != null;
+    return owner === book.owner && !isGone ? [{ index: OUTPUTS_FROM + i, id }] : [];
   });
   return [...inputs, ...outputs];
 }
 
+function isOwnInput(book: Book, id: OutputId): boolean {
+  const creator = book.creatorOf(id);
+  const made = creator === null ? book.deposits.get(id) : creator.payment.transaction.outputs[creator.index];
+  return made?.owner === book.owner;
+}
+
 /** How far the way out of an output is. */
 export async function followExit(rootChain: RootChain, id: OutputId, fromBlock: number): Promise<ExitProgress> {
-  const events = await rootChain.events(
-    ["ExitStarted", "ExitChallenged", "ExitUnpayable", "InFlightExitStarted", "Piggybacked", "PiggybackChallenged"],
-    fromBlock,
-  );
-  const of = (name: string): ContractEvent | undefined =>
-    events.findLast((event) => event.name === name && event.args["outputId"] === id);
-  const started = [of("ExitStarted"), of("Piggybacked")]
-    .filter((event) => event !== undefined)
-    .sort((a, b) => Number(b.args["number"]) - Number(a.args["number"]))[0];
-  const finalizedBy = await rootChain.finalizedBy(id);
-  if (finalizedBy !== 0) return { state: "finalized", number: finalizedBy, exitableAt: null };
-  if (started === undefined) return { state: "none", number: null, exitableAt: null };
-  const number = Number(started.args["number"]);
-  const flight = events.find(
-    (event) => event.name === "InFlightExitStarted" && Number(event.args["number"]) === number,
-  );
-  const priority = flight === undefined ? (started.args["priority"] as bigint) : priorityOf(flight.args["data"] as Hex);
-  const exitableAt = Number(priority >> TIME_SHIFT);
-  const same = (event: ContractEvent | undefined): boolean => Number(event?.args["number"] ?? -1) === number;
-  if (same(of("ExitChallenged")) || same(of("PiggybackChallenged"))) return { state: "challenged", number, exitableAt };
-  if (same(of("ExitUnpayable"))) return { state: "unpayable", number, exitableAt };
-  const due = (await rootChain.now()) >= exitableAt;
-  return { state: due ? "processable" : "started", number, exitableAt };
+  return (await ExitHistory.read(rootChain, fromBlock)).progressOf(id);
 }
 
 /** Pays what is due in a token's queue, in its order, whoever's it is. Gives how many entries were handed in. */
@@ -195,75 +247,13 @@ export async function processExits(
   token: Address,
   fromBlock: number,
 ): Promise<number> {
-  const now = BigInt(await rootChain.now());
-  const due = (await queueOf(rootChain, token, fromBlock)).filter(({ priority }) => priority >> TIME_SHIFT <= now);
+  const history = await ExitHistory.read(rootChain, fromBlock);
+  const due = history.queueOf(token).filter(({ priority }) => exitableAtOf(priority) <= history.now);
   for (let at = 0; at < due.length; at += PROCESSED_A_CALL) {
     const exits = due.slice(at, at + PROCESSED_A_CALL).map(({ id, data }) => ({ id, data }));
     await rootChain.send(signer, "processExits", [token, exits]);
   }
   return due.length;
-}
-
-interface QueueEntry {
-  priority: bigint;
-  id: Hex;
-  data: Hex;
-}
-
-/** A queue's entries that were not worked off, first one first. */
-async function queueOf(rootChain: RootChain, token: Address, fromBlock: number): Promise<QueueEntry[]> {
-  const events = await rootChain.events(
-    [
-      ...["ExitStarted", "ExitFinalized", "ExitUnpayable", "ExitChallenged"],
-      ...["InFlightExitStarted", "Piggybacked", "InFlightExitFinalized", "InFlightExitClosed"],
-    ],
-    fromBlock,
-  );
-  const numberOf = (event: ContractEvent): number => Number(event.args["number"]);
-  const standard = new Map<number, QueueEntry>();
-  const flights = new Map<number, QueueEntry & { tokens: (string | undefined)[] }>();
-  const queued = new Map<number, QueueEntry>();
-  for (const event of events) {
-    const { name, args } = event;
-    const number = numberOf(event);
-    const isOfToken = String(args["token"]).toLowerCase() === token;
-    if (name === "ExitStarted" && isOfToken) {
-      const data = AbiCoder.defaultAbiCoder().encode([STANDARD_EXIT], [args]) as Hex;
-      standard.set(number, { priority: args["priority"] as bigint, id: args["outputId"] as Hex, data });
-    } else if (name === "InFlightExitStarted") {
-      const data = args["data"] as Hex;
-      const exit = AbiCoder.defaultAbiCoder().decode(IN_FLIGHT_EXIT, data);
-      const tokensOf = (list: { token: string }[]): string[] => list.map((one) => one.token.toLowerCase());
-      const inputs = tokensOf(exit["inputs"] as { token: string }[]);
-      const outputs = tokensOf(exit["outputs"] as { token: string }[]);
-      const tokens = [...inputs, ...Array<undefined>(OUTPUTS_FROM - inputs.length), ...outputs];
-      flights.set(number, { priority: priorityOf(data), id: args["transactionHash"] as Hex, data, tokens });
-    } else if (name === "Piggybacked") {
-      const flight = flights.get(number);
-      if (flight?.tokens[Number(args["index"])] === token) queued.set(number, flight);
-    } else if (name === "InFlightExitClosed" || (name === "InFlightExitFinalized" && isOfToken)) queued.delete(number);
-    else standard.delete(number);
-  }
-  return [...standard.values(), ...queued.values()].sort((a, b) => (a.priority < b.priority ? -1 : 1));
-}
-
-/** The in-flight exit of a transaction that was started last and is not over. */
-async function findInFlight(
-  rootChain: RootChain,
-  hash: TransactionHash,
-  fromBlock: number,
-): Promise<{ number: number; data: Hex; piggybacks: number[] } | null> {
-  if ((await rootChain.inFlightSlot(hash)) === 0n) return null;
-  const events = await rootChain.events(["InFlightExitStarted", "Piggybacked"], fromBlock);
-  const started = events.findLast(
-    (event) => event.name === "InFlightExitStarted" && event.args["transactionHash"] === hash,
-  );
-  if (started === undefined) return null;
-  const number = Number(started.args["number"]);
-  const piggybacks = events
-    .filter((event) => event.name === "Piggybacked" && Number(event.args["number"]) === number)
-    .map((event) => Number(event.args["index"]));
-  return { number, data: started.args["data"] as Hex, piggybacks };
 }
 
 function provenOutput(book: Book, hash: TransactionHash, outputIndex: number): object {
@@ -273,15 +263,4 @@ function provenOutput(book: Book, hash: TransactionHash, outputIndex: number): o
     throw new WalletError("NOT_PROVEN", "there is no proof of the payment yet: its block must land first", { hash });
   }
   return { transaction: solidityOf(payment.transaction), proof, outputIndex };
-}
-
-/** An input that is the owner's though the book has it as somebody's source only. */
-function ownedSource(book: Book, id: OutputId): { spentBy: TransactionHash | null } | null {
-  const creator = book.creatorOf(id);
-  const made = creator?.payment.transaction.outputs[creator.index];
-  return made?.owner === book.owner ? { spentBy: null } : null;
-}
-
-function priorityOf(data: Hex): bigint {
-  return BigInt(`0x${data.slice(2, 66)}`);
 }

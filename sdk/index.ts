@@ -14,7 +14,8 @@ export {
 export { chooseCoins, type Choice, type Coin } from "./coins.ts";
 export type { Deposited, DepositRequest } from "./deposits.ts";
 export { LyingOperatorError, OperatorError, WalletError, type WalletCode } from "./errors.ts";
-export { followExit, processExits, type ExitProgress, type StartedExit } from "./exits.ts";
+export type { ExitProgress } from "./exitHistory.ts";
+export { followExit, processExits, type StartedExit } from "./exits.ts";
 export { decodeKit, encodeKit, type ExitKit } from "./kit.ts";
 export { finishLeaving, leave, leaving, type LeaveOptions, type Leaving } from "./leave.ts";
 export type {
@@ -31,10 +32,14 @@ export {
   OperatorClient,
   type Account,
   type Balance,
+  type BatchResult,
   type ChainStatus,
   type ClientOptions,
   type Proof,
   type Receipt,
+  type ShownBlock,
+  type ShownDeposit,
+  type ShownExit,
   type ShownOutput,
   type ShownPayment,
 } from "./operatorClient.ts";

@@ -1,6 +1,6 @@
 import { toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import { keccak256 } from "@plasma-billing/protocol/keccak.ts";
-import type { OutputId, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import { outputId, ZERO_HASH, type OutputId, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import {
   decodeTransaction,
   encodeTransaction,
@@ -25,7 +25,7 @@ export interface ExitKit {
   createdAt: number;
   payments: { transaction: TransactionJson; signed: boolean; proof: Proof | null }[];
   deposits: { id: string; owner: Address; token: Address; amount: string }[];
-  /** The account's outputs that it has not signed away. */
+  /** The account's outputs that it has not signed away; those whose exits were asked for too, until they are paid. */
   outputs: OutputId[];
   /** Payments that no block is known to have, and that the account signed or is paid by. */
   inFlight: TransactionHash[];
@@ -33,7 +33,7 @@ export interface ExitKit {
 
 /** What the book has to say to Ethereum, and no more. @param createdAt - Unix milliseconds */
 export function kitOf(book: Book, chainId: bigint, contract: Address, createdAt: number): ExitKit {
-  const unspent = book.unspent();
+  const unspent = [...book.unspent(), ...book.departing()];
   const payments = new Map<TransactionHash, KnownPayment>();
   const deposits = new Set<OutputId>();
   const needSource = (id: OutputId): void => {
@@ -42,14 +42,27 @@ export function kitOf(book: Book, chainId: bigint, contract: Address, createdAt:
     else if (book.deposits.has(id)) deposits.add(id);
   };
   for (const { id } of unspent) needSource(id);
-  const paysOwner = ({ hash }: KnownPayment): boolean => payments.has(hash);
+  // What it was paid counts while no block is known to have it, even if it has signed that away in the same hour.
+  const paysOwner = ({ hash, transaction }: KnownPayment): boolean =>
+    transaction.outputs.some(({ owner }, i) => {
+      const spentBy = owner === book.owner ? book.outputs.get(outputId(hash, i))?.spentBy : undefined;
+      return spentBy === null || (spentBy !== undefined && book.payments.get(spentBy)?.proof == null);
+    });
   const inFlight = book.unproven.filter((payment) => payment.signed || paysOwner(payment));
   for (const payment of inFlight) {
     payments.set(payment.hash, payment);
     for (const id of payment.transaction.inputs) needSource(id);
+    // Which of its outputs were spent in a block, a reader has to know.
+    for (const i of payment.transaction.outputs.keys()) {
+      const spender = book.payments.get(book.outputs.get(outputId(payment.hash, i))?.spentBy ?? ZERO_HASH);
+      if (spender !== undefined) payments.set(spender.hash, spender);
+    }
   }
-  // In the order in which they came: of two that were signed for one output the later counts.
-  const inOrder = [...book.payments.values()].filter(({ hash }) => payments.has(hash));
+  // In the order in which they came, but of those that were signed for one output the one that counts last.
+  const counts = ({ hash, transaction }: KnownPayment): boolean =>
+    transaction.inputs.every((id) => (book.outputs.get(id)?.spentBy ?? hash) === hash);
+  const there = [...book.payments.values()].filter(({ hash }) => payments.has(hash));
+  const inOrder = [...there.filter((payment) => !counts(payment)), ...there.filter(counts)];
   return {
     ...{
       format: KIT_FORMAT,

@@ -1,9 +1,12 @@
-import type { OutputId, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import { blockHash } from "@plasma-billing/protocol/header.ts";
+import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
+import { outputId, type OutputId, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Provider, Signer } from "ethers";
-import type { OwnOutput } from "./book.ts";
+import type { Book, KnownPayment, OwnOutput } from "./book.ts";
 import { WalletError } from "./errors.ts";
-import { cannotFly, exitInFlight, followExit, processExits, startExits } from "./exits.ts";
+import { ExitHistory } from "./exitHistory.ts";
+import { cannotFly, exitInFlight, planFlight, processExits, startExits, type FlightPlan } from "./exits.ts";
 import { bookOf, type ExitKit } from "./kit.ts";
 import { RootChain } from "./rootChain.ts";
 
@@ -20,16 +23,27 @@ export interface LeaveOptions {
 
 /** What became of everything the kit has; safe to ask again, before and after `leave`. */
 export interface Leaving {
-  /** Outputs on their way: the exit's state, and from when it can be paid (Unix seconds). */
+  /**
+   * Outputs on their way: the exit's state, and from when it can be paid (Unix seconds). Of an in-flight exit those outputs of
+   * the payment that are asked for; once it ended against the payment, its inputs.
+   */
   outputs: { id: OutputId; token: Address; amount: bigint; state: string; exitableAt: number | null }[];
-  /** In-flight payments that cannot be taken out now, and why. */
-  stranded: { hash: TransactionHash; reason: string }[];
+  /** Payments in flight, and outputs, that cannot be taken out now, and why. */
+  stranded: { hash: TransactionHash | OutputId; reason: string }[];
+}
+
+/** What is still to be sent. */
+interface Plan {
+  standard: OwnOutput[];
+  flights: FlightPlan[];
+  stranded: Leaving["stranded"];
 }
 
 /**
  * Takes out everything a kit has, with the operator gone: standard exits of what blocks have, in-flight exits of the rest.
- * It asks the contract before each step, so it can be called again after it was interrupted, and does nothing twice.
- * @throws WalletError WRONG_SIGNER, WRONG_NETWORK, INSUFFICIENT_FUNDS, REVERTED
+ * It asks the contract before each step, so it can be called again after it was interrupted, and does nothing twice. What
+ * the contract refuses is told as stranded and hinders nothing else.
+ * @throws WalletError WRONG_SIGNER, WRONG_NETWORK, INSUFFICIENT_FUNDS before anything is sent
  */
 export async function leave(options: LeaveOptions): Promise<Leaving> {
   const { kit, provider, signer, fromBlock = 0, log = () => undefined } = options;
@@ -41,80 +55,122 @@ export async function leave(options: LeaveOptions): Promise<Leaving> {
       address,
     });
   }
-  const book = bookOf(kit);
-  const ready: OwnOutput[] = [];
-  for (const id of kit.outputs) {
-    const output = book.outputs.get(id) as OwnOutput;
-    if (!book.isCommitted(output)) continue;
-    const { state } = await followExit(rootChain, id, fromBlock);
-    if (state === "none" || state === "unpayable") ready.push(output);
-    else log(`${id} is ${state} already`);
+  const book = await checkedBook(rootChain, kit);
+  const history = await ExitHistory.read(rootChain, fromBlock);
+  const { standard, flights, stranded } = await planOf(rootChain, kit, book, history);
+  await checkFunds(rootChain, kit.owner, standard.length, flights);
+  const refused = [...stranded];
+  if (standard.length > 0) {
+    const starts = await startExits(rootChain, signer, book, standard);
+    log(`${starts.started.length} exits started`);
+    for (const { id, reason } of starts.refused) refused.push({ hash: id, reason });
   }
-  const flights = kit.inFlight
-    .flatMap((hash) => book.payments.get(hash) ?? [])
-    .filter((one) => cannotFly(book, one) === null);
-  await checkFunds(rootChain, provider, kit.owner, ready.length, flights.length);
-  if (ready.length > 0) {
-    const started = await startExits(rootChain, signer, book, ready);
-    log(`${started.length} exits started`);
+  for (const flight of flights) {
+    const { hash } = flight.payment;
+    try {
+      const { number, outputs } = await exitInFlight(rootChain, signer, book, history, flight);
+      log(`in-flight exit ${number} of payment ${hash}, ${outputs.length} of its inputs and outputs asked for`);
+    } catch (error) {
+      if (!(error instanceof WalletError) || error.code !== "REVERTED") throw error;
+      refused.push({ hash, reason: error.message });
+    }
   }
-  for (const payment of flights) {
-    const { number, outputs } = await exitInFlight(rootChain, signer, book, payment, fromBlock);
-    log(`in-flight exit ${number} of payment ${payment.hash}, ${outputs.length} of its inputs and outputs asked for`);
-  }
-  return await progress(rootChain, kit, fromBlock);
+  for (const { hash, reason } of refused) log(`${hash} is stranded: ${reason}`);
+  return { outputs: outputsOf(kit, book, await ExitHistory.read(rootChain, fromBlock)), stranded: refused };
 }
 
 /** How far it is, without sending anything. */
 export async function leaving({ kit, provider, fromBlock = 0 }: Omit<LeaveOptions, "signer">): Promise<Leaving> {
-  return await progress(await RootChain.connect(provider, kit.contract, BigInt(kit.chainId)), kit, fromBlock);
+  const rootChain = await RootChain.connect(provider, kit.contract, BigInt(kit.chainId));
+  const book = await checkedBook(rootChain, kit);
+  const history = await ExitHistory.read(rootChain, fromBlock);
+  const { stranded } = await planOf(rootChain, kit, book, history);
+  return { outputs: outputsOf(kit, book, history), stranded };
 }
 
 /** Pays what is due by now in the queues of the kit's tokens, and claims what could not be pushed. Gives the entries handed in. */
 export async function finishLeaving({ kit, provider, signer, fromBlock = 0 }: LeaveOptions): Promise<number> {
   const rootChain = await RootChain.connect(provider, kit.contract, BigInt(kit.chainId));
+  const address = (await signer.getAddress()).toLowerCase();
   let processed = 0;
-  for (const token of tokensOf(kit)) {
+  for (const token of new Set([...bookOf(kit).outputs.values()].map((output) => output.token))) {
     processed += await processExits(rootChain, signer, token, fromBlock);
-    if ((await rootChain.claimable(token, kit.owner)) > 0n) await rootChain.send(signer, "claim", [token, kit.owner]);
+    // A credit is paid to its owner's call only.
+    if (address === kit.owner && (await rootChain.claimable(token, kit.owner)) > 0n) {
+      await rootChain.send(signer, "claim", [token, kit.owner]);
+    }
   }
   return processed;
 }
 
-async function progress(rootChain: RootChain, kit: ExitKit, fromBlock: number): Promise<Leaving> {
+/** What the kit knows; without proofs of blocks that Ethereum has not, or not so any more. */
+async function checkedBook(rootChain: RootChain, kit: ExitKit): Promise<Book> {
   const book = bookOf(kit);
-  const outputs: Leaving["outputs"] = [];
-  for (const id of kit.outputs) {
-    const { token, amount } = book.outputs.get(id) as OwnOutput;
-    const { state, exitableAt } = await followExit(rootChain, id, fromBlock);
-    outputs.push({ id, token, amount, state, exitableAt });
+  const kept = new Map<number, Promise<string>>();
+  for (const { hash, proof } of [...book.payments.values()]) {
+    if (proof === null) continue;
+    const { number } = proof.header;
+    const there = kept.get(number) ?? rootChain.blockHash(number);
+    kept.set(number, there);
+    if ((await there) !== blockHash(proof.header)) book.apply({ kind: "unproven", hash });
   }
-  const stranded = kit.inFlight.flatMap((hash) => {
-    const payment = book.payments.get(hash);
-    const reason = payment === undefined ? null : cannotFly(book, payment);
-    return reason === null ? [] : [{ hash, reason }];
-  });
-  return { outputs, stranded };
+  return book;
 }
 
-function tokensOf(kit: ExitKit): Set<Address> {
-  const { outputs } = bookOf(kit);
-  const inFlight = kit.payments.flatMap(({ transaction }) =>
-    transaction.outputs.map(({ token }) => token.toLowerCase()),
-  );
-  return new Set([...[...outputs.values()].map(({ token }) => token), ...(inFlight as Address[])]);
+async function planOf(rootChain: RootChain, kit: ExitKit, book: Book, history: ExitHistory): Promise<Plan> {
+  const plan: Plan = { standard: [], flights: [], stranded: [] };
+  const uncommitted = new Set<TransactionHash>(kit.inFlight);
+  for (const id of kit.outputs) {
+    const output = book.outputs.get(id) as OwnOutput;
+    // Its exit would be challenged, with the owner's own signature.
+    if (output.spentBy !== null) continue;
+    if (!book.isCommitted(output)) {
+      if ("hash" in output.source) uncommitted.add(output.source.hash);
+    } else if (["none", "unpayable", "unpaid"].includes(history.progressOf(id).state)) plan.standard.push(output);
+  }
+  for (const hash of uncommitted) {
+    const payment = book.payments.get(hash);
+    if (payment === undefined || payment.proof !== null) continue;
+    const flight = cannotFly(book, payment) ?? (await planFlight(rootChain, book, history, payment));
+    if (typeof flight === "string") plan.stranded.push({ hash, reason: flight });
+    else if (flight !== null) plan.flights.push(flight);
+  }
+  return plan;
+}
+
+/** The kit's outputs, and beside them what in-flight exits of its payments are asked to pay. */
+function outputsOf(kit: ExitKit, book: Book, history: ExitHistory): Leaving["outputs"] {
+  const ids = new Set(kit.outputs);
+  for (const payment of book.payments.values()) for (const id of askedFor(payment, history)) ids.add(id);
+  return [...ids].flatMap((id) => {
+    const output = book.outputs.get(id);
+    if (output === undefined) return [];
+    const { state, exitableAt } = history.progressOf(id);
+    return [{ id, token: output.token, amount: output.amount, state, exitableAt }];
+  });
+}
+
+function askedFor({ hash, transaction }: KnownPayment, history: ExitHistory): OutputId[] {
+  const flight = history.flightOf(hash);
+  if (flight === null) return [];
+  const isAsked = (index: number): boolean => flight.piggybacks.has(index);
+  if (flight.canonical === false) return transaction.inputs.filter((_, i) => isAsked(i));
+  return transaction.outputs.map((_, i) => outputId(hash, i)).filter((_, i) => isAsked(OUTPUTS_FROM + i));
 }
 
 async function checkFunds(
   rootChain: RootChain,
-  provider: Provider,
   owner: Address,
   standard: number,
-  flights: number,
+  flights: readonly FlightPlan[],
 ): Promise<void> {
   const { standardExitBond, inFlightExitBond, piggybackBond } = await rootChain.exitTerms();
-  const needed = standardExitBond * BigInt(standard) + (inFlightExitBond + piggybackBond) * BigInt(flights);
-  const balance = await provider.getBalance(owner);
+  const needed = flights.reduce(
+    (sum, { running, missing }) =>
+      sum + (running === null ? inFlightExitBond : 0n) + piggybackBond * BigInt(missing.length),
+    standardExitBond * BigInt(standard),
+  );
+  const balance = await rootChain.provider.getBalance(owner);
   if (balance >= needed) return;
   const context = { owner, balance: balance.toString(), needed: needed.toString() };
   throw new WalletError(

@@ -243,8 +243,8 @@ export class Market {
     const { wallet } = this;
     const { transaction, signatures, hash } = proposal;
     const inputs = await this.shownInputs(transaction, signatures, hash);
-    for (const { token: of } of [terms.gives, terms.takes]) {
-      const token = lower(of);
+    // Every token it moves: what of others it would take away stands in no terms.
+    for (const token of new Set([...inputs, ...transaction.outputs].map((one) => one.token))) {
       const spent = sumOf(
         inputs.filter((one) => one.owner === wallet.address),
         token,
@@ -253,7 +253,9 @@ export class Market {
         transaction.outputs.filter((one) => one.owner === wallet.address),
         token,
       );
-      const meant = token === lower(terms.gives.token) ? -terms.gives.amount : terms.takes.amount;
+      let meant = 0n;
+      if (token === lower(terms.gives.token)) meant -= terms.gives.amount;
+      if (token === lower(terms.takes.token)) meant += terms.takes.amount;
       if (got - spent !== meant) {
         const context = { token, meant: meant.toString(), proposed: (got - spent).toString() };
         throw new WalletError("NOT_READY", "the swap has other terms", context);

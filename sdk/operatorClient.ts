@@ -88,6 +88,41 @@ export interface Account {
   transactionCount: number;
 }
 
+/** What became of one payment of a batch. */
+export type BatchResult = { payment: Receipt } | { problem: OperatorError };
+
+export interface ShownBlock {
+  number: number;
+  state: "open" | "sealed" | "sent" | "committed" | "finalized" | "halted";
+  transactionCount: number;
+  /** Null while it is open. */
+  transactionsRoot: Hex | null;
+  /** Unix seconds, Ethereum's; null before its commit. */
+  timestamp: number | null;
+  commitTransaction: Hex | null;
+}
+
+export interface ShownDeposit {
+  id: bigint;
+  owner: Address;
+  token: Address;
+  amount: bigint;
+  outputId: OutputId;
+  state: "pending" | "credited";
+  ethereumTransaction: Hex;
+}
+
+/** Of an in-flight exit one for each piggyback, or one whose output is null. */
+export interface ShownExit {
+  number: number;
+  kind: "standard" | "deposit" | "inFlight";
+  transactionHash: TransactionHash | null;
+  output: { id: OutputId; owner: Address; token: Address; amount: bigint } | null;
+  state: "started" | "challenged" | "finalized" | "unpayable" | "closed";
+  /** Unix seconds. */
+  exitableAt: number;
+}
+
 export interface ClientOptions {
   timeoutMs?: number;
   /** Further attempts when nothing or 503 was answered. */
@@ -196,12 +231,44 @@ export class OperatorClient {
 
   async submit(transaction: SignedTransaction): Promise<Receipt> {
     const body = await this.request("POST", "/v1/transactions", encodeTransaction(transaction));
-    return read(body, "receipt", () => ({
-      hash: bytes32(body["hash"]),
-      blockNumber: number(body["blockNumber"]),
-      transactionIndex: number(body["transactionIndex"]),
-      acceptedAt: number(body["acceptedAt"]),
-    }));
+    return read(body, "receipt", () => receipt(body));
+  }
+
+  /** Up to 1000 payments, judged in their order, one by one. */
+  async submitBatch(transactions: readonly SignedTransaction[]): Promise<BatchResult[]> {
+    const body = await this.request("POST", "/v1/transactions/batch", {
+      transactions: transactions.map(encodeTransaction),
+    });
+    return read(body, "batch", () => {
+      const results = list(body["results"]);
+      if (results.length !== transactions.length) throw new TypeError(`${results.length} results`);
+      return results.map((result) => {
+        const problem = result["problem"] as Json | undefined;
+        if (problem === undefined) return { payment: receipt(result["payment"] as Json) };
+        return { problem: problemOf(problem, number(problem["status"]), "no reason is told") };
+      });
+    });
+  }
+
+  /** A block; `open` is the one that takes payments now. */
+  async block(which: number | "open"): Promise<ShownBlock> {
+    const body = await this.request("GET", `/v1/blocks/${which}`);
+    return read(body, "block", () => block(body));
+  }
+
+  /** All blocks, the open one first. */
+  async *blocks(): AsyncGenerator<ShownBlock> {
+    for await (const item of this.items("/v1/blocks")) yield read(item, "block", () => block(item));
+  }
+
+  /** All deposits, newest first. */
+  async *deposits(): AsyncGenerator<ShownDeposit> {
+    for await (const item of this.items("/v1/deposits")) yield read(item, "deposit", () => deposit(item));
+  }
+
+  /** All exits, newest first. */
+  async *exits(): AsyncGenerator<ShownExit> {
+    for await (const item of this.items("/v1/exits")) yield read(item, "exit", () => exit(item));
   }
 
   /** The items of a list, newest first, page by page. */
@@ -249,13 +316,8 @@ export class OperatorClient {
     }
     const json = parse(text);
     if (response.ok && json !== null) return { answer: json };
-    const { code, detail, context } = json ?? {};
-    const problem = new OperatorError(
-      typeof code === "string" ? code : "BAD_ANSWER",
-      response.status,
-      typeof detail === "string" ? detail : `${method} ${path} answered ${response.status} ${text.slice(0, 200)}`,
-      typeof context === "object" && context !== null ? (context as Json) : {},
-    );
+    const instead = `${method} ${path} answered ${response.status} ${text.slice(0, 200)}`;
+    const problem = problemOf(json ?? {}, response.status, instead);
     if (![502, 503, 504].includes(response.status)) return { problem, waitMs: null };
     const seconds = Number(response.headers.get("retry-after"));
     return { problem, waitMs: Number.isFinite(seconds) ? Math.min(1000 * seconds, RETRY_AFTER_MS_MAX) : 0 };
@@ -280,6 +342,59 @@ function read<T>(body: unknown, what: string, reader: () => T): T {
     const shown = JSON.stringify(body)?.slice(0, 300);
     throw new OperatorError("BAD_ANSWER", 200, `the operator's ${what} cannot be read (${reason})`, { body: shown });
   }
+}
+
+function problemOf({ code, detail, context }: Json, status: number, instead: string): OperatorError {
+  return new OperatorError(
+    typeof code === "string" ? code : "BAD_ANSWER",
+    status,
+    typeof detail === "string" ? detail : instead,
+    typeof context === "object" && context !== null ? (context as Json) : {},
+  );
+}
+
+function receipt(body: Json): Receipt {
+  return {
+    hash: bytes32(body["hash"]),
+    blockNumber: number(body["blockNumber"]),
+    transactionIndex: number(body["transactionIndex"]),
+    acceptedAt: number(body["acceptedAt"]),
+  };
+}
+
+function block(body: Json): ShownBlock {
+  const bytesOrNull = (value: unknown): Hex | null => (value === null ? null : bytes32(value));
+  return {
+    number: number(body["number"]),
+    state: body["state"] as ShownBlock["state"],
+    transactionCount: number(body["transactionCount"]),
+    transactionsRoot: bytesOrNull(body["transactionsRoot"]),
+    timestamp: body["timestamp"] === null ? null : number(body["timestamp"]),
+    commitTransaction: bytesOrNull(body["commitTransaction"]),
+  };
+}
+
+function deposit(body: Json): ShownDeposit {
+  return {
+    id: BigInt(number(body["id"])),
+    ...{ owner: address(body["owner"]), token: address(body["token"]), amount: units(body["amount"]) },
+    outputId: bytes32(body["outputId"]),
+    state: body["state"] as ShownDeposit["state"],
+    ethereumTransaction: bytes32(body["ethereumTransaction"]),
+  };
+}
+
+function exit(body: Json): ShownExit {
+  const { outputId: id, owner, token, amount } = body;
+  return {
+    number: number(body["number"]),
+    kind: body["kind"] as ShownExit["kind"],
+    transactionHash: body["transactionHash"] === null ? null : bytes32(body["transactionHash"]),
+    output:
+      id === null ? null : { id: bytes32(id), owner: address(owner), token: address(token), amount: units(amount) },
+    state: body["state"] as ShownExit["state"],
+    exitableAt: number(body["exitableAt"]),
+  };
 }
 
 function output(body: Json): ShownOutput {

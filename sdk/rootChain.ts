@@ -1,11 +1,12 @@
 import abi from "@plasma-billing/protocol/RootChain.abi.json" with { type: "json" };
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
-import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
+import { ZERO_HASH, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import { domainSeparator, type Address, type Domain } from "@plasma-billing/protocol/typedData.ts";
 import {
   Contract,
   Interface,
   isError,
+  type Log,
   type LogDescription,
   type Provider,
   type Signer,
@@ -17,6 +18,12 @@ const rootChainInterface = new Interface(abi);
 
 const MINED_POLL_MS = 250;
 const MINED_MS_MAX = 15 * 60_000;
+/** What others do before it is mined may make it dearer. */
+const GAS_MARGIN_PERCENT = 120n;
+/** What Ethereum takes in one transaction (EIP-7825). */
+const GAS_MAX = 2n ** 24n;
+/** A node that does not tell the events of so few blocks has another reason. */
+const RANGE_MIN = 16;
 
 /** What the exit game asks for, in wei, and how long it takes. */
 export interface ExitTerms {
@@ -87,6 +94,15 @@ export class RootChain {
     return (await this.view("blockHashes", number)) as Hex;
   }
 
+  /** The same as of what Ethereum cannot undo; zero bytes, too, where the node cannot tell. */
+  async finalBlockHash(number: number): Promise<Hex> {
+    try {
+      return (await this.view("blockHashes", number, { blockTag: "finalized" })) as Hex;
+    } catch {
+      return ZERO_HASH;
+    }
+  }
+
   /** Number of the exit that paid or blocked an output; 0 for none. */
   async finalizedBy(id: OutputId): Promise<number> {
     return Number(await this.view("finalizedBy", id));
@@ -97,17 +113,32 @@ export class RootChain {
     return (await this.view("outputRecord", id)) as bigint;
   }
 
+  /** The number the next block gets. */
+  async nextBlockNumber(): Promise<number> {
+    return Number(await this.view("nextBlockNumber"));
+  }
+
+  /** What exits of a token can be paid from, in its smallest unit. */
+  async held(token: Address): Promise<bigint> {
+    return (await this.view("held", token)) as bigint;
+  }
+
+  /** Entries of a token's queue, cancelled ones too. */
+  async queueLength(token: Address): Promise<number> {
+    return Number(await this.view("queueLength", token));
+  }
+
+  /** Key of a queue's first entry, 0 when it is empty: its highest 34 bits of 128 are from when it can be paid. */
+  async firstExit(token: Address): Promise<bigint> {
+    return (await this.view("firstExit", token)) as bigint;
+  }
+
   async claimable(token: Address, owner: Address): Promise<bigint> {
     return (await this.view("claimable", token, owner)) as bigint;
   }
 
   async isCancelled(exitNumber: number): Promise<boolean> {
     return (await this.view("isCancelled", exitNumber)) as boolean;
-  }
-
-  /** The exit number under which a transaction's exit lives, or null. */
-  async inFlightSlot(hash: Hex): Promise<bigint> {
-    return (await this.view("inFlightExit", hash, 0)) as bigint;
   }
 
   /** Seconds, of the newest Ethereum block. */
@@ -117,14 +148,29 @@ export class RootChain {
     return block.timestamp;
   }
 
-  /** All events of these names, in order; `topics` are the values of their indexed arguments. */
+  /** All events of these names, in order. Where a node refuses so many blocks at a time, it is asked for fewer. */
   async events(names: readonly string[], fromBlock = 0): Promise<ContractEvent[]> {
     const topics = names.map((name) => rootChainInterface.getEvent(name)?.topicHash as string);
-    const logs = await this.provider.getLogs({ address: this.address, topics: [topics], fromBlock, toBlock: "latest" });
-    return logs.flatMap((log) => {
-      const parsed = rootChainInterface.parseLog(log);
-      return parsed === null ? [] : [eventOf(parsed, log.blockNumber)];
-    });
+    const last = await this.provider.getBlockNumber();
+    const found: ContractEvent[] = [];
+    let size = Math.max(last - fromBlock + 1, 1);
+    for (let at = fromBlock; at <= last;) {
+      const toBlock = Math.min(at + size - 1, last);
+      let logs: Log[];
+      try {
+        logs = await this.provider.getLogs({ address: this.address, topics: [topics], fromBlock: at, toBlock });
+      } catch (error) {
+        if (size <= RANGE_MIN || isError(error, "NETWORK_ERROR") || isError(error, "TIMEOUT")) throw error;
+        size = Math.ceil(size / 2);
+        continue;
+      }
+      for (const log of logs) {
+        const parsed = rootChainInterface.parseLog(log);
+        if (parsed !== null) found.push(eventOf(parsed, log.blockNumber));
+      }
+      at = toBlock + 1;
+    }
+    return found;
   }
 
   /** The events of a mined transaction. */
@@ -159,7 +205,10 @@ export async function sendTransaction(
   const connected = signer.provider === null ? signer.connect(provider) : signer;
   let hash: string;
   try {
-    ({ hash } = await connected.sendTransaction(request));
+    // Asked first: a signer that counts its transactions would count one that cannot be sent.
+    const gas = await connected.estimateGas(request);
+    const gasLimit = (gas * GAS_MARGIN_PERCENT) / 100n;
+    ({ hash } = await connected.sendTransaction({ ...request, gasLimit: gasLimit > GAS_MAX ? gas : gasLimit }));
   } catch (error) {
     throw explain(error, what);
   }

@@ -1,22 +1,19 @@
 import {
-  depositHash,
   MAX_INPUTS,
-  outputId,
+  MAX_OUTPUTS,
   transactionHash,
   ZERO_HASH,
-  type Deposit,
   type Output,
   type OutputId,
   type SignedTransaction,
   type Transaction,
   type TransactionHash,
 } from "@plasma-billing/protocol/transaction.ts";
-import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { isHexOfLength, type Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Signer } from "ethers";
 import {
   Book,
-  depositNote,
   isComplete,
   NO_SIGNATURE,
   paymentNote,
@@ -26,19 +23,23 @@ import {
   type Note,
   type OwnOutput,
 } from "./book.ts";
-import { checkDeposit, checkOutput, checkPayment, checkProof, signerOf, typedDataOf } from "./checks.ts";
+import { typedDataOf } from "./checks.ts";
 import { chooseCoins, partsOf } from "./coins.ts";
 import { depositTokens, type DepositRequest, type Deposited } from "./deposits.ts";
 import { LyingOperatorError, OperatorError, WalletError } from "./errors.ts";
-import { followExit, processExits, startExits, type ExitProgress, type StartedExit } from "./exits.ts";
+import { Evidence } from "./evidence.ts";
+import { ExitHistory, type ExitProgress } from "./exitHistory.ts";
+import { followExit, processExits, startExits, type StartedExit } from "./exits.ts";
 import { encodeKit, kitOf, type ExitKit } from "./kit.ts";
 import { Market } from "./market.ts";
-import { OperatorClient, type Balance, type ShownOutput, type ShownPayment } from "./operatorClient.ts";
+import { OperatorClient, type Balance, type ShownOutput } from "./operatorClient.ts";
 import { RootChain } from "./rootChain.ts";
 import { memoryStore, type TextStore, type WalletStore } from "./store.ts";
 import type { Paid, PayRequest, WalletOptions } from "./walletOptions.ts";
 
 const LANES = 8;
+const ADDRESS_BYTES = 20;
+const AMOUNT_LIMIT = 2n ** 256n;
 /** So many payments must wait for one output before it is split. */
 const WAITING_FOR_LANES = 3;
 /** Smaller outputs are put together when there are more of a token than this. */
@@ -61,8 +62,7 @@ export class Wallet {
   private readonly kitStore: TextStore | null;
   private readonly fromBlock: number;
   private readonly lanes: number;
-  /** Blocks of payments, as far as they were told. */
-  private readonly blocks = new Map<TransactionHash, number>();
+  private readonly evidence: Evidence;
   private turn: Promise<unknown> = Promise.resolve();
   private unsaved: Note[] = [];
   private saving: Promise<void> = Promise.resolve();
@@ -82,6 +82,7 @@ export class Wallet {
     this.kitStore = options.kitStore ?? null;
     this.fromBlock = options.fromBlock ?? 0;
     this.lanes = options.lanes ?? LANES;
+    this.evidence = new Evidence(operator, rootChain, this.book, this.fromBlock, async (note) => await this.note(note));
     this.market = new Market(this, options.serviceNode ?? null);
   }
 
@@ -116,6 +117,18 @@ export class Wallet {
     });
   }
 
+  /** Its outputs: what it can spend, or else also what it spent and what is leaving. */
+  outputs(which: "free" | "all" = "free"): OwnOutput[] {
+    return which === "free" ? this.book.free() : [...this.book.outputs.values()];
+  }
+
+  /** Payments it signed or was paid by and knows, newest first: what became of each, and its proof. */
+  history(): KnownPayment[] {
+    return [...this.book.payments.values()]
+      .filter((payment) => payment.signed || this.book.paysOwner(payment))
+      .reverse();
+  }
+
   /** Pays somebody. @throws as `pay` */
   async transfer(
     to: { to: Address; token: Address; amount: bigint } & Pick<PayRequest, "preferCommitted">,
@@ -129,7 +142,7 @@ export class Wallet {
   /**
    * Pays from outputs that it chooses. Calls may overlap: they take different outputs, wait for each other's change, and
    * split an output into lanes when many wait for it. What got no answer is sent again, the same bytes, by `sync`.
-   * @throws WalletError INSUFFICIENT_FUNDS; OperatorError with the reason for which it was refused
+   * @throws WalletError MALFORMED, TOO_MANY_OUTPUTS, INSUFFICIENT_FUNDS; OperatorError with the reason for which it was refused
    */
   async pay(request: PayRequest): Promise<Paid> {
     this.waiting++;
@@ -173,23 +186,20 @@ export class Wallet {
     for (const payment of this.book.unproven) {
       if (payment.signed && payment.status === "unsent" && isComplete(payment.transaction)) await this.resend(payment);
     }
+    // What comes in while the operator answers is not missing in its answer.
+    const counted = this.book.free();
     const available = await this.operator.outputs(this.address, "available");
-    for (const output of available) if (!this.book.outputs.has(output.id)) await this.learn(output);
-    await this.missing(new Set(available.map(({ id }) => id)));
-    await this.collectProofs();
+    for (const output of available) if (!this.book.outputs.has(output.id)) await this.evidence.learn(output);
+    const ids = new Set(available.map(({ id }) => id));
+    await this.evidence.missing(counted.filter(({ id }) => !ids.has(id)));
+    await this.evidence.returned(ids);
+    await this.evidence.collectProofs();
     await this.saveKit();
   }
 
-  /** Proofs of all it has, of blocks that Ethereum has by now. @throws LyingOperatorError */
+  /** Proofs of all it has, of blocks that Ethereum has by now, and again of those that it undid. @throws LyingOperatorError */
   async collectProofs(): Promise<void> {
-    const { openBlock } = await this.operator.status();
-    for (const { hash, transaction, status } of this.book.unproven) {
-      if (status !== "accepted" || (this.blocks.get(hash) ?? 0) >= openBlock) continue;
-      const shown = await this.operator.proof(hash);
-      if (shown === null) continue;
-      await checkProof(this.rootChain, transaction, shown);
-      await this.note({ kind: "proof", hash, proof: shown });
-    }
+    await this.evidence.collectProofs();
   }
 
   /** Puts small outputs together, 16 at a time, where there are more than 16 of a token. Gives how many payments that took. */
@@ -227,27 +237,41 @@ export class Wallet {
 
   /**
    * Starts to take tokens to Ethereum: all that is committed of a token, or an amount, for which it may first have to pay
-   * itself and wait for the hour. Follow it with `exitOf`, end it with `process`.
+   * itself and wait for the hour. Follow it with `exitOf`, end it with `process`. After an interruption it takes up, too, what
+   * an earlier call did not bring as far as Ethereum.
+   * @throws WalletError INSUFFICIENT_FUNDS; REVERTED when the contract refuses all
    */
   async withdraw(request: { token: Address; amount?: bigint }): Promise<StartedExit[]> {
     const token = request.token.toLowerCase() as Address;
     const { amount } = request;
-    let outputs: OwnOutput[];
-    if (amount === undefined) outputs = this.book.free(token).filter((output) => this.book.isCommitted(output));
-    else outputs = [await this.exactOutput(token, amount)];
+    if (amount !== undefined) await this.setApart(token, amount);
+    // In turn, and noted before anything reaches Ethereum: a payment of what is leaving would cost the bond.
+    const outputs = await this.inTurn(async () => {
+      const ready = (await this.withdrawable(token)).filter(
+        (output) => amount === undefined || output.amount === amount,
+      );
+      const chosen = amount === undefined ? ready : ready.slice(0, 1);
+      for (const { id } of chosen) await this.note({ kind: "leaving", id });
+      return chosen;
+    });
     if (outputs.length === 0) {
       throw new WalletError("INSUFFICIENT_FUNDS", "nothing of this token is committed yet", { token });
     }
-    // Before anything reaches Ethereum: a payment of what is leaving would cost the bond.
-    for (const { id } of outputs) await this.note({ kind: "leaving", id });
-    const started = await startExits(this.rootChain, this.signer, this.book, outputs);
+    const { started, refused } = await startExits(this.rootChain, this.signer, this.book, outputs);
+    for (const { id } of refused) await this.note({ kind: "staying", id });
     await this.saveKit();
+    const [first] = refused;
+    if (started.length === 0 && first !== undefined) throw new WalletError("REVERTED", first.reason, { refused });
     return started;
   }
 
   /** How far the way out of an output is. */
   async exitOf(id: OutputId): Promise<ExitProgress> {
-    return await followExit(this.rootChain, id, this.fromBlock);
+    const progress = await followExit(this.rootChain, id, this.fromBlock);
+    if (progress.state === "finalized" && this.book.outputs.get(id)?.leaving === true) {
+      await this.note({ kind: "left", id });
+    }
+    return progress;
   }
 
   /** Pays what is due in a token's queue, whoever's it is. Gives how many entries that were. */
@@ -287,17 +311,28 @@ export class Wallet {
   /**
    * Signs a transaction of several owners for this wallet's inputs: only when it can show where every input comes from, and
    * what it gets is what it meant. Kept before it is given out.
-   * @throws WalletError NOT_PROVEN
+   * @throws WalletError NOT_PROVEN, NOT_READY; LyingOperatorError
    */
   async signShared(transaction: Transaction, inputs: readonly ShownOutput[]): Promise<(Hex | null)[]> {
+    const hash = transactionHash(this.rootChain.separator, transaction);
+    if (inputs.map(({ id }) => id).join() !== transaction.inputs.join()) {
+      throw new WalletError("NOT_PROVEN", "these are not the inputs of the transaction", { hash });
+    }
     for (const input of inputs) {
-      await this.learnSource(input);
+      await this.evidence.learnSource(input);
       if (!this.book.hasSource(input.id)) {
         const context = { input: input.id, owner: input.owner };
         throw new WalletError("NOT_PROVEN", "an input's hour is not committed: its exit could not be started", context);
       }
     }
     return await this.inTurn(async () => {
+      for (const { id, owner } of inputs) {
+        const own = owner === this.address ? this.book.outputs.get(id) : null;
+        // Two spends of one output would be held against each other.
+        if (own === undefined || own?.leaving === true || (own?.spentBy ?? hash) !== hash) {
+          throw new WalletError("NOT_READY", "an input is signed away already, or leaving", { input: id });
+        }
+      }
       const signature = (await this.signer.signTypedData(...typedDataOf(this.rootChain.domain, transaction))) as Hex;
       const signatures = inputs.map(({ owner }) => (owner === this.address ? signature : null));
       await this.note(paymentNote({ ...transaction, signatures: signatures.map((one) => one ?? NO_SIGNATURE) }, true));
@@ -308,12 +343,16 @@ export class Wallet {
   /** Sends a payment that is fully signed, and takes in what becomes of it. */
   async submit(signed: SignedTransaction): Promise<Paid> {
     const hash = transactionHash(this.rootChain.separator, signed);
+    const known = this.book.payments.get(hash);
+    // Of a swap the wallet has its own signature only.
+    if (known !== undefined && !isComplete(known.transaction)) await this.note(paymentNote(signed, known.signed));
     try {
       const receipt = await this.operator.submit(signed);
       if (receipt.hash !== hash) throw new LyingOperatorError("a receipt has another hash", receipt.hash, hash);
-      this.blocks.set(hash, receipt.blockNumber);
+      this.evidence.expect(hash, receipt.blockNumber);
       await this.note({ kind: "answer", hash, status: "accepted" });
-      await this.saveKit();
+      // It is paid, whatever becomes of the kit: the next `sync` says so if that cannot be written.
+      await this.saveKit().catch(() => undefined);
       return { ...receipt, transaction: signed };
     } catch (error) {
       if (error instanceof OperatorError && isFinal(error)) {
@@ -322,25 +361,6 @@ export class Wallet {
       }
       throw error;
     }
-  }
-
-  /** Makes sure of an output that somebody else has, as far as it can be: its payment, or the deposit. */
-  async learnSource(output: ShownOutput): Promise<void> {
-    if (this.book.hasSource(output.id)) return;
-    if (output.depositId !== null) {
-      const deposit = depositOf(output, output.depositId);
-      await checkDeposit(this.rootChain, deposit);
-      const id = outputId(depositHash(this.rootChain.separator, deposit), 0);
-      if (id !== output.id) throw new LyingOperatorError("a deposit has another output", output.id, id);
-      return await this.note(depositNote(deposit));
-    }
-    const known = this.book.creatorOf(output.id)?.payment ?? null;
-    const { hash, transaction } = known ?? (await this.creator(output));
-    if (known === null) await this.learnPayment(transaction, hash);
-    const proof = await this.operator.proof(hash);
-    if (proof === null) return;
-    await checkProof(this.rootChain, transaction, proof);
-    await this.note({ kind: "proof", hash, proof });
   }
 
   /** Signs in turn, sends beside others; whoever finds nothing to spend waits for the change. */
@@ -384,9 +404,10 @@ export class Wallet {
   private async sign({
     purpose = "transfer",
     fileHash = ZERO_HASH,
-    outputs,
+    outputs: asked,
     preferCommitted,
   }: PayRequest): Promise<SignedTransaction> {
+    const outputs = checkedOutputs(asked);
     const sums = new Map<Address, bigint>();
     for (const { token, amount } of outputs) sums.set(token, (sums.get(token) ?? 0n) + amount);
     const inputs: OwnOutput[] = [];
@@ -396,6 +417,10 @@ export class Wallet {
       inputs.push(...chosen);
       const rest = total(chosen) - amount;
       if (rest > 0n) change.push({ owner: this.address, token, amount: rest });
+    }
+    if (inputs.length > MAX_INPUTS || outputs.length + change.length > MAX_OUTPUTS) {
+      const context = { inputs: inputs.length, outputs: outputs.length + change.length };
+      throw new WalletError("TOO_MANY_OUTPUTS", "a payment has at most 16 inputs, and 16 outputs with change", context);
     }
     return await this.signAll({
       purpose,
@@ -458,79 +483,22 @@ export class Wallet {
     }
   }
 
-  /** Takes in an output that the operator shows and the wallet did not know. */
-  private async learn(output: ShownOutput): Promise<void> {
-    if (output.owner !== this.address) throw new LyingOperatorError("an output is listed as ours", output, "it is not");
-    if (output.depositId !== null) return await this.learnSource(output);
-    const shown = await this.creator(output);
-    const { hash, transaction, inputs, blockNumber } = shown;
-    await this.learnPayment(transaction, hash);
-    this.blocks.set(hash, blockNumber);
-    if (shown.state !== "accepted") return;
-    // No block on Ethereum has it yet: to leave with it one has to show where its inputs come from.
-    for (const input of inputs) await this.learnSource(input);
+  /** Committed outputs, and those whose exits never came as far as Ethereum. */
+  private async withdrawable(token: Address): Promise<OwnOutput[]> {
+    const free = this.book.free(token).filter((output) => this.book.isCommitted(output));
+    const departing = this.book.departing().filter((output) => output.token === token && this.book.isCommitted(output));
+    if (departing.length === 0) return free;
+    const history = await ExitHistory.read(this.rootChain, this.fromBlock);
+    const states = new Map(departing.map(({ id }) => [id, history.progressOf(id).state]));
+    for (const [id, state] of states) if (state === "finalized") await this.note({ kind: "left", id });
+    return [...departing.filter(({ id }) => ["none", "unpayable"].includes(states.get(id) as string)), ...free];
   }
 
-  /** The payment that made an output, checked. */
-  private async creator(output: ShownOutput): Promise<ShownPayment> {
-    const { blockNumber, transactionIndex } = output;
-    if (blockNumber === null || transactionIndex === null) {
-      throw new LyingOperatorError("an output has no place", output, "it is no deposit's either");
-    }
-    const shown = await this.operator.paymentAt(blockNumber, transactionIndex);
-    checkPayment(this.rootChain.separator, shown);
-    checkOutput(this.rootChain.separator, output, shown.transaction);
-    return shown;
-  }
-
-  /** Takes in an accepted payment; it may be this account's own, of another wallet. */
-  private async learnPayment(transaction: SignedTransaction, hash: TransactionHash): Promise<void> {
-    const signed = transaction.signatures.some((signature) => signerOf(hash, signature) === this.address);
-    await this.note(paymentNote(transaction, signed));
-    if (signed) await this.note({ kind: "answer", hash, status: "accepted" });
-  }
-
-  /** What the wallet counts on and the operator does not list as available must be leaving, or spent by its own signature. */
-  private async missing(available: ReadonlySet<OutputId>): Promise<void> {
-    const gone = this.book.free().filter(({ id }) => !available.has(id));
-    if (gone.length === 0 || this.answering > 0) return;
-    const leaving = new Set<OutputId>();
-    for (const state of ["exiting", "withdrawn"] as const) {
-      for (const { id } of await this.operator.outputs(this.address, state)) leaving.add(id);
-    }
-    const unexplained = new Set(gone.map(({ id }) => id));
-    for (const id of [...unexplained]) {
-      if (!leaving.has(id)) continue;
-      unexplained.delete(id);
-      await this.note({ kind: "leaving", id });
-    }
-    if (unexplained.size === 0) return;
-    for await (const shown of this.operator.payments(this.address)) {
-      const spends = shown.transaction.inputs.filter((id) => unexplained.has(id));
-      if (spends.length === 0) continue;
-      checkPayment(this.rootChain.separator, shown);
-      await this.note(paymentNote(shown.transaction, true));
-      await this.note({ kind: "answer", hash: shown.hash, status: "accepted" });
-      for (const id of spends) unexplained.delete(id);
-      if (unexplained.size === 0) return;
-    }
-    const still = [...unexplained].filter((id) => this.book.outputs.get(id)?.spentBy === null);
-    if (still.length > 0)
-      throw new LyingOperatorError("outputs of ours are not listed", still, "we signed no spend of them");
-  }
-
-  /** An output of exactly that amount whose hour is committed. */
-  private async exactOutput(token: Address, amount: bigint): Promise<OwnOutput> {
-    const find = (): OwnOutput | undefined =>
-      this.book.free(token).find((output) => output.amount === amount && this.book.isCommitted(output));
-    const there = find();
-    if (there !== undefined) return there;
+  /** Makes an output of exactly that amount, if there is none whose hour is committed. */
+  private async setApart(token: Address, amount: bigint): Promise<void> {
+    if ((await this.withdrawable(token)).some((output) => output.amount === amount)) return;
     const { hash } = await this.transfer({ to: this.address, token, amount });
     await this.committed(hash);
-    const made = find();
-    if (made === undefined)
-      throw new WalletError("NOT_READY", "what was set apart is spent meanwhile", { token, hash });
-    return made;
   }
 
   private async until(what: string, timeoutMs: number, holds: () => boolean): Promise<void> {
@@ -556,22 +524,40 @@ export class Wallet {
     this.saving = before
       .catch(() => undefined)
       .then(async () => {
-        const notes = this.unsaved;
-        if (notes.length === 0) return;
-        await this.store.append(notes.map(writeLine));
-        this.unsaved = this.unsaved.slice(notes.length);
+        const { length } = this.unsaved;
+        if (length === 0) return;
+        await this.store.append(this.unsaved.map(writeLine));
+        // Others may have come meanwhile.
+        this.unsaved = this.unsaved.slice(length);
       });
     await this.saving;
   }
 }
 
-/** The same bytes may be taken later: of everything else the answer will not change by itself. */
-function isFinal({ status }: OperatorError): boolean {
-  return status !== null && status >= 400 && status < 500;
+/** The same bytes may be taken later; what something before the operator says, such as a proxy, is no answer either. */
+function isFinal({ status, code }: OperatorError): boolean {
+  return status !== null && status >= 400 && status < 500 && code !== "BAD_ANSWER";
 }
 
-function depositOf({ owner, token, amount }: ShownOutput, id: bigint): Deposit {
-  return { id, owner, token, amount };
+/**
+ * Before anything is signed: what the operator would refuse stays valid for ever all the same, and keeps its inputs.
+ * @throws WalletError MALFORMED, TOO_MANY_OUTPUTS
+ */
+function checkedOutputs(outputs: readonly Output[]): Output[] {
+  if (outputs.length === 0) throw new WalletError("MALFORMED", "a payment pays somebody");
+  if (outputs.length > MAX_OUTPUTS) {
+    throw new WalletError("TOO_MANY_OUTPUTS", "a payment has at most 16 outputs", { outputs: outputs.length });
+  }
+  return outputs.map(({ owner, token, amount }, index) => {
+    const context = { index, owner, token, amount: String(amount) };
+    if (!isHexOfLength(owner, ADDRESS_BYTES) || !isHexOfLength(token, ADDRESS_BYTES) || BigInt(owner) === 0n) {
+      throw new WalletError("MALFORMED", "an owner or a token is no address", context);
+    }
+    if (typeof amount !== "bigint" || amount <= 0n || amount >= AMOUNT_LIMIT) {
+      throw new WalletError("MALFORMED", "an amount is above 0 and below 2^256", context);
+    }
+    return { owner: owner.toLowerCase() as Address, token: token.toLowerCase() as Address, amount };
+  });
 }
 
 function total(outputs: readonly { amount: bigint }[]): bigint {

@@ -1,18 +1,27 @@
 import { open, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { WalletError } from "../errors.ts";
 import type { TextStore, WalletStore } from "../store.ts";
 
 const PRIVATE = 0o600;
+/** Which store of this process has a file: the last that was opened. */
+const holders = new Map<string, object>();
 
 /**
  * Lines in a file, for one process at a time (`<path>.lock`), each on the disk before it counts. A line that a crash tore off is cut before
- * the next is written.
- * @throws WalletError STORE_IN_USE, at the first look
+ * the next is written. Of two stores of one process on one file the later opened one has it.
+ * @throws WalletError STORE_IN_USE, at the first look, or when another one of this process took it over
  */
 export function fileStore(path: string): WalletStore {
+  const file = resolve(path);
+  const self = {};
   /** Bytes of whole lines; unknown before the first look. */
   let whole: number | null = null;
+  const take = async (): Promise<string> => {
+    await lock(`${path}.lock`);
+    holders.set(file, self);
+    return await read();
+  };
   const read = async (): Promise<string> => {
     const text = (await readText(path)) ?? "";
     const lines = text.slice(0, text.lastIndexOf("\n") + 1);
@@ -20,26 +29,30 @@ export function fileStore(path: string): WalletStore {
     return lines;
   };
   return {
-    async load() {
-      await lock(`${path}.lock`);
-      return (await read()).split("\n").slice(0, -1);
-    },
+    load: async () => (await take()).split("\n").slice(0, -1),
     async append(lines) {
       if (lines.length === 0) return;
-      if (whole === null) await read();
+      if (whole === null) await take();
+      if (holders.get(file) !== self) {
+        throw new WalletError("STORE_IN_USE", `another wallet of this process has the store: ${path}`, { path });
+      }
       const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""));
-      const file = await open(path, "a", PRIVATE);
+      const opened = await open(path, "a", PRIVATE);
       try {
         // What an attempt before this one left of itself, as on a full disk.
-        if ((await file.stat()).size !== whole) await file.truncate(whole ?? 0);
-        await file.appendFile(bytes);
-        await file.sync();
+        if ((await opened.stat()).size !== whole) await opened.truncate(whole ?? 0);
+        await opened.appendFile(bytes);
+        await opened.sync();
         whole = (whole ?? 0) + bytes.length;
       } finally {
-        await file.close();
+        await opened.close();
       }
     },
-    close: async () => await rm(`${path}.lock`, { force: true }),
+    async close() {
+      if (holders.get(file) !== self) return;
+      holders.delete(file);
+      await rm(`${path}.lock`, { force: true });
+    },
   };
 }
 

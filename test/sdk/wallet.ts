@@ -170,6 +170,8 @@ describe("sdk: the wallet against a real operator", function () {
   it("deposits with a permit where the token has it, without where not", async () => {
     const alice = await stage.wallet(ALICE);
     await stage.mint(alice.address, 2_000n);
+    // A permit holds by Ethereum's clock, not by this machine's.
+    await stage.chain.passTime(7_200);
     const first = await alice.deposit({ token: stage.token, amount: 1_500n });
     expect(first.permit).to.equal(true);
     const second = await alice.deposit({ token: stage.token, amount: 500n, permit: false });
