@@ -335,6 +335,25 @@ describe("protocol: the marketplace's flows", () => {
     ).to.equal(null);
   });
 
+  it("purchase: a mart that has a share itself pays the others theirs, and has it in its change", () => {
+    const market = openMarket(quote());
+    market.bind(fileHashOf(FILE), VALIDATOR);
+    market.apply(offer({ owner: MART }));
+    const buy = (outputs: [Address, bigint][]): string | null => pay(market, "purchase", [own(MART, 1_500n)], outputs);
+    const others: [Address, bigint][] = [
+      [VALIDATOR, 700n],
+      [NODE, 100n],
+    ];
+    expect(buy([...others, [MART, 700n]])).to.equal(null);
+    expect(
+      buy([
+        [VALIDATOR, 699n],
+        [NODE, 100n],
+        [MART, 701n],
+      ]),
+    ).to.equal("UNDERPAID");
+  });
+
   it("purchase: whatever the price and the shares, the exact split passes and a unit moved does not", () => {
     const bps = fc.integer({ min: 0, max: 5_000 });
     fc.assert(
