@@ -80,6 +80,8 @@ export class LocalOperator {
     const signer = options.signer?.(own) ?? own;
     const address = chain.address.toLowerCase() as Address;
     const rootChain = new RootChainReader(rpc, address);
+    // Before anything is opened that would have to be closed when it fails.
+    const { exitPeriod } = await rootChain.check();
     const { chainId } = chain;
     const ledger = new Ledger({ chainId, verifyingContract: address });
     const onFailure = (error: Error): never => {
@@ -91,7 +93,6 @@ export class LocalOperator {
     const durable = (): Sequencer["durable"] => sequencer.durable;
     const reads: Reads = new Reads({ ledger, index, durable, pendingDeposits: () => chainSync.pendingDeposits });
     const records = new SettlementRecords(join(dataDir, "settlement.db"));
-    const { exitPeriod } = await rootChain.check();
     const { maxFeeGwei = 200, finality = 3 } = options;
     const { chainSync, committer, follower, followedTo } = openEthereumSide({
       ...{ sequencer, rpc, rootChain, chainId, exitPeriod, signer, records, maxFeeGwei, finality, pollMs: 100, log },
