@@ -1,6 +1,10 @@
 import { createRequire } from "node:module";
+import { setFlagsFromString } from "node:v8";
 import toolbox from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
 import { configVariable, defineConfig } from "hardhat/config";
+
+// Tests run threads beside this one: see operator/threads.ts.
+setFlagsFromString("--wasm-wrapper-tiering-budget=2147483647");
 
 // The compiler comes from npm: nothing is downloaded at build time.
 const soljson = createRequire(import.meta.url).resolve("solc/soljson.js");

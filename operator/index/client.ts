@@ -1,8 +1,8 @@
-import { Worker } from "node:worker_threads";
 import type { DepositEntry } from "@plasma-billing/protocol/entries.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
+import { Thread } from "../threads.ts";
 import {
   SharedProgress,
   type Answer,
@@ -53,12 +53,11 @@ interface Waiting {
  * Every question rejects with an IndexBehindError while the index is far behind, as after it was made anew.
  */
 export class PaymentIndex {
-  private readonly worker: Worker;
+  private readonly worker: Thread;
   private readonly shared: SharedProgress;
   private readonly options: IndexOptions;
   private readonly waiting = new Map<number, Waiting>();
   private readonly opened = Promise.withResolvers<void>();
-  private readonly stopped = Promise.withResolvers<void>();
   private queue: Question[] = [];
   private lastId = 0;
   private failure: Error | null = null;
@@ -70,7 +69,7 @@ export class PaymentIndex {
     this.shared.durable = options.durable;
     const limits = { ...INDEX_LIMITS, ...options.limits };
     const workerData: IndexThreadData = { dataDir: options.dataDir, limits, shared };
-    this.worker = new Worker(new URL("worker.ts", import.meta.url), { workerData });
+    this.worker = new Thread(new URL("worker.ts", import.meta.url), { workerData });
     this.worker.on("message", (message: FromIndex) => this.take(message));
     this.worker.on("error", (error) => this.fail(error instanceof Error ? error : new Error(String(error))));
     this.worker.on("exit", (code) => this.fail(new Error(`the index's thread ended with ${code}`)));
@@ -152,10 +151,7 @@ export class PaymentIndex {
 
   async close(): Promise<void> {
     this.failure ??= new Error("the index is closed");
-    this.worker.ref();
-    this.post({ stop: true });
-    await this.stopped.promise;
-    await this.worker.terminate();
+    await this.worker.end();
   }
 
   private async ask<Q extends keyof Questions>(
@@ -187,7 +183,6 @@ export class PaymentIndex {
       for (const answer of message.answers) this.settle(answer);
     } else if ("opened" in message) this.opened.resolve();
     else if ("warning" in message) this.options.log.warn(message.about, message.warning);
-    else if ("stopped" in message) this.stopped.resolve();
     else this.fail(new Error(message.failure));
   }
 
@@ -202,7 +197,6 @@ export class PaymentIndex {
 
   private fail(error: Error): void {
     this.opened.reject(error);
-    this.stopped.resolve();
     for (const { reject } of this.waiting.values()) reject(this.failure ?? error);
     this.waiting.clear();
     if (this.failure !== null) return;

@@ -37,16 +37,12 @@ export type Question = {
 }[keyof Questions];
 
 /** Many questions at once; that there is more to read; or that it is to end. */
-export type ToIndex = { questions: Question[] } | { wake: true } | { stop: true };
+export type ToIndex = { questions: Question[] } | { wake: true };
 
 export type Answer = { id: number; answer: unknown } | { id: number; problem: string; behind: number | null };
 
 export type FromIndex =
-  | { opened: true }
-  | { answers: Answer[] }
-  | { warning: string; about: Record<string, unknown> }
-  | { failure: string }
-  | { stopped: true };
+  { opened: true } | { answers: Answer[] } | { warning: string; about: Record<string, unknown> } | { failure: string };
 
 export interface IndexThreadData {
   dataDir: string;

@@ -112,7 +112,7 @@ function writeSlice(): boolean {
     else {
       if (retryAt === 0) warn({ reason: String(error) }, "the index cannot be written: tried again every few seconds");
       retryAt = performance.now() + RETRY_MS;
-      setTimeout(run, RETRY_MS);
+      setTimeout(run, RETRY_MS).unref();
       return false;
     }
   }
@@ -242,13 +242,13 @@ async function stop(): Promise<void> {
   await trees.close();
   store.close();
   source.close();
-  tell({ stopped: true });
+  parentPort?.close();
 }
 
-parentPort?.on("message", (message: ToIndex) => {
-  if ("questions" in message) answerAll(message.questions);
-  else if ("wake" in message) setTimeout(run, GATHER_MS);
-  else void stop();
+parentPort?.on("message", (message: ToIndex | null) => {
+  if (message === null) void stop();
+  else if ("questions" in message) answerAll(message.questions);
+  else setTimeout(run, GATHER_MS);
 });
 open();
 tell({ opened: true });

@@ -1,15 +1,15 @@
-import { Worker } from "node:worker_threads";
+import { Thread } from "../threads.ts";
 import type { SnapshotReply, SnapshotRequest } from "./snapshotWorker.ts";
 
 /** Writes snapshots in a thread of its own: their syncs would hold up every payment. */
 export class SnapshotThread {
-  private readonly worker: Worker;
+  private readonly worker: Thread;
   private inFlight = 0;
   private finishing: { resolve: () => void; reject: (error: Error) => void } | null = null;
   private failure: Error | null = null;
 
   constructor(dataDir: string) {
-    this.worker = new Worker(new URL("snapshotWorker.ts", import.meta.url), { workerData: { dataDir } });
+    this.worker = new Thread(new URL("snapshotWorker.ts", import.meta.url), { workerData: { dataDir } });
     this.worker.unref();
     this.worker.on("message", (reply: SnapshotReply) => this.take(reply));
     this.worker.on("error", (error) => this.fail(error instanceof Error ? error : new Error(String(error))));
@@ -53,7 +53,7 @@ export class SnapshotThread {
   }
 
   async close(): Promise<void> {
-    await this.worker.terminate();
+    await this.worker.end();
   }
 
   private post(request: SnapshotRequest, transfer: ArrayBuffer[] = []): void {

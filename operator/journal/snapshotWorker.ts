@@ -40,10 +40,14 @@ async function handle(request: SnapshotRequest): Promise<SnapshotReply | null> {
   return { finished: true };
 }
 
-parentPort?.on("message", (request: SnapshotRequest) => {
+parentPort?.on("message", (request: SnapshotRequest | null) => {
   // One after another: what is written stands in the order in which it came.
   last = last.then(async () => {
     try {
+      if (request === null) {
+        await writer?.abort();
+        return parentPort?.close();
+      }
       const reply = await handle(request);
       if (reply !== null) parentPort?.postMessage(reply);
     } catch (error) {

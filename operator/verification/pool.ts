@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { Thread } from "../threads.ts";
 import type { IntakeRequest } from "./bodies.ts";
 import type { Done, Job } from "./worker.ts";
 
@@ -44,8 +44,8 @@ interface Pending {
 /** What a thread was given: for each request which of its parts comes back. */
 type Task = { pending: Pending; index: number }[];
 
-interface Thread {
-  worker: Worker;
+interface Verifier {
+  worker: Thread;
   jobs: Task[];
 }
 
@@ -56,7 +56,7 @@ interface Thread {
 export class VerificationPool {
   /** Rejects when a thread ends by itself: the process has to end, since what the thread had is lost. */
   readonly failed: Promise<never>;
-  private readonly threads: Thread[];
+  private readonly threads: Verifier[];
   private readonly fail: (error: Error) => void;
   /** Not given to a thread yet. */
   private readonly queue: Pending[] = [];
@@ -72,8 +72,8 @@ export class VerificationPool {
     promise.catch(() => undefined);
     this.fail = reject;
     this.threads = Array.from({ length: threads }, () => {
-      const worker = new Worker(new URL("worker.ts", import.meta.url), { workerData: { separator } });
-      const thread: Thread = { worker, jobs: [] };
+      const worker = new Thread(new URL("worker.ts", import.meta.url), { workerData: { separator } });
+      const thread: Verifier = { worker, jobs: [] };
       worker.on("message", (done: Done) => this.take(thread, done));
       worker.on("error", (error) => this.end(error));
       worker.on("exit", (code) => {
@@ -112,7 +112,7 @@ export class VerificationPool {
 
   async close(): Promise<void> {
     this.closing = true;
-    await Promise.all(this.threads.map(async ({ worker }) => await worker.terminate()));
+    await Promise.all(this.threads.map(async ({ worker }) => await worker.end()));
     this.rejectAll(new InvariantError("verification has ended"));
   }
 
@@ -136,7 +136,7 @@ export class VerificationPool {
     }
   }
 
-  private giveGroup(thread: Thread, group: Pending[]): void {
+  private giveGroup(thread: Verifier, group: Pending[]): void {
     const bodies = new Uint8Array(group.reduce((sum, { request }) => sum + request.body.length, 0));
     let at = 0;
     for (const { request } of group) {
@@ -159,12 +159,12 @@ export class VerificationPool {
     }
   }
 
-  private give({ worker, jobs }: Thread, job: Job, task: Task, transfer: ArrayBuffer[]): void {
+  private give({ worker, jobs }: Verifier, job: Job, task: Task, transfer: ArrayBuffer[]): void {
     jobs.push(task);
     worker.postMessage(job, transfer);
   }
 
-  private take(thread: Thread, { records, parts }: Done): void {
+  private take(thread: Verifier, { records, parts }: Done): void {
     const task = thread.jobs.shift();
     if (task?.length !== parts.length) {
       return this.end(new InvariantError("a thread answered what it was not asked", { parts: parts.length }));

@@ -24,7 +24,9 @@ export interface Done {
 
 const { separator } = workerData as { separator: Hex };
 
-parentPort?.on("message", ({ bodies, requests, part }: Job) => {
+parentPort?.on("message", (job: Job | null) => {
+  if (job === null) return parentPort?.close();
+  const { bodies, requests, part } = job;
   const records: Uint8Array[] = [];
   let at = 0;
   const parts = requests.map(({ format, kind, length }): Part => {

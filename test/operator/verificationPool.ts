@@ -120,9 +120,9 @@ describe("the threads that verify", () => {
   it("one that dies fails all that waits, and everything behind it, rather than leave somebody waiting", async () => {
     const doomed = await VerificationPool.start({ separator, threads: 2 });
     const waiting = Array.from({ length: 20 }, () => doomed.verify(request(PAYMENTS, "json")));
-    const { threads } = doomed as unknown as { threads: { worker: { terminate: () => Promise<number> } }[] };
+    const { threads } = doomed as unknown as { threads: { worker: { postMessage: (message: null) => void } }[] };
     const settled = Promise.allSettled(waiting.map(async (answer) => await answer));
-    await threads[0]!.worker.terminate();
+    threads[0]!.worker.postMessage(null);
     const failure = await doomed.failed.catch((error: unknown) => String(error));
     expect(failure).to.contain("a thread that verifies has ended");
     expect((await settled).some(({ status }) => status === "rejected")).to.equal(true);
