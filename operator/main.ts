@@ -35,6 +35,7 @@ import { describeSettings, readSettings, type KeySource, type Settings } from ".
 import { SettlementRecords } from "./settlement/records.ts";
 import { settlementStatus } from "./settlement/status.ts";
 import { Store } from "./store.ts";
+import { Tokens } from "./tokens.ts";
 import { VerificationPool } from "./verification/pool.ts";
 
 /** After Ctrl-C everything taken is written; what hangs longer than this is left behind. */
@@ -92,12 +93,14 @@ async function run(settings: Settings): Promise<void> {
   const parts = { ledger, sequencer, rpc, loop, committer, records, challenger, clock, dataDir };
   const health = new Health({ ...parts, operator: signer.address });
   const market = await openMarket(settings, ledger, sequencer, reads);
+  const tokens = new Tokens(rpc, clock);
   const port: OperatorPort = {
     ...{ reads, log, ...market, adminToken: settings.adminToken, now: () => clock.now() },
     unready: () => health.unready,
     metrics: metricsOf(ledger, health),
     submit: submitting(loop, pool, sequencer),
     status: () => statusOf(sequencer, settings, chainId, signer, loop, health),
+    tokens: async (addresses) => await tokens.view(addresses),
     settlementState: (number) => committer.stateOf(number),
     commitNow: async () => await sealNow(hours),
     pause: (paused) => pause(sequencer, log, paused),

@@ -47,7 +47,16 @@ export interface Balance {
   pending: bigint;
 }
 
+/** An output, and hashes of the payments that made and spent it; null where there is none. */
+export interface OutputHistory {
+  output: ShownOutput;
+  created: TransactionHash | null;
+  spentBy: TransactionHash | null;
+}
+
 export type PaymentState = "accepted" | "committed" | "finalized";
+
+const NOWHERE = { blockNumber: null, transactionIndex: null, outputIndex: 0 };
 
 /** Looked through for deposits that were credited while somebody pages through outputs. */
 const WAITED_PAGES_MAX = 20;
@@ -59,6 +68,9 @@ export interface PaymentFilter {
   fileHash?: Hex;
   blockNumber?: number;
   state?: PaymentState;
+  /** Accepted from then on, and before then; Unix milliseconds. */
+  since?: number;
+  until?: number;
 }
 
 /**
@@ -121,6 +133,45 @@ export class Reads {
     return this.ledger.market;
   }
 
+  /** All that was ever credited. */
+  get tokens(): Address[] {
+    return [...this.ledger.tokens];
+  }
+
+  /** Sealed blocks whose seal is on the disk, oldest first. */
+  get sealedBlocks(): LedgerBlock[] {
+    const { number } = this.openBlock;
+    return this.ledger.sealedBlocks.filter((block) => block.number < number);
+  }
+
+  /** Numbers of exits with this output, payment or Ethereum transaction. */
+  exitsOf(hash: Hex): number[] {
+    const { exits, inFlightExits } = this.ledger;
+    const rows = [...exits.values(), ...inFlightExits.values()].flatMap(({ current }) =>
+      current === undefined ? [] : exitRows(current),
+    );
+    const named = rows.filter((row) =>
+      [row.outputId, row.transactionHash, row.ethereumTransaction].includes(hash as OutputId),
+    );
+    return [...new Set(named.map(({ number }) => number))];
+  }
+
+  /** Any output a payment or a credited deposit made, with the payment that made it (null: a deposit) and that spent it. */
+  async outputHistory(id: OutputId): Promise<OutputHistory | null> {
+    const held = this.ledger.output(id);
+    const spend = held === undefined ? await this.spendOf(id) : null;
+    let output: ShownOutput;
+    if (held !== undefined) output = held;
+    else {
+      if (spend === null) return null;
+      output = spentOutputs(spend)[spend.transaction.inputs.indexOf(id)] as ShownOutput;
+    }
+    const { blockNumber, transactionIndex } = output;
+    const made =
+      blockNumber === null || transactionIndex === null ? null : await this.paymentAt(blockNumber, transactionIndex);
+    return { output, created: made?.hash ?? null, spentBy: spend?.hash ?? null };
+  }
+
   /** An output that is not spent. */
   output(id: OutputId): LedgerOutput | undefined {
     return this.ledger.output(id);
@@ -155,13 +206,15 @@ export class Reads {
 
   /** Payments before a journal position, the newest first. */
   async payments(filter: PaymentFilter, limit: number, before: number | null): Promise<Page<Payment>> {
-    const { address, purpose, fileHash } = filter;
+    const { address, purpose, fileHash, since, until } = filter;
     const range = this.positionsOf(filter);
     if (range === null) return { items: [], next: null };
     const chosen = {
       ...(address === undefined ? {} : { address }),
       ...(purpose === undefined ? {} : { purpose: PURPOSES[purpose] }),
       ...(fileHash === undefined ? {} : { fileHash }),
+      ...(since === undefined ? {} : { since }),
+      ...(until === undefined ? {} : { until }),
     };
     const { items, next } = await this.index.payments({ ...chosen, ...range }, limit, before);
     return { items: items.map(decode), next };
@@ -243,8 +296,8 @@ export class Reads {
     return { items, next: last > 1 ? last : null };
   }
 
-  /** Exits after a place in the list, the newest first; an in-flight exit has one row a piggyback. */
-  exits(limit: number, from: ExitsFrom | null): Page<ExitRow, ExitsFrom> {
+  /** Exits after a place in the list, the newest first, of one owner or of all; an in-flight exit has one row a piggyback. */
+  exits(limit: number, from: ExitsFrom | null, owner: Address | null): Page<ExitRow, ExitsFrom> {
     const { exits, inFlightExits } = this.ledger;
     const rows: ExitRow[] = [];
     // Numbers are given one after another, but those a reorganisation took away may be missing.
@@ -254,7 +307,8 @@ export class Reads {
     for (let number = newest; number > 0 && rows.length <= limit; number--) {
       const entry: AnyExitEntry | undefined = (exits.get(number) ?? inFlightExits.get(number))?.current;
       if (entry === undefined) continue;
-      rows.push(...exitRows(entry).filter((row) => row.number !== from?.number || row.index > from.index));
+      const after = exitRows(entry).filter((row) => row.number !== from?.number || row.index > from.index);
+      rows.push(...after.filter((row) => owner === null || row.owner === owner));
     }
     const items = rows.slice(0, limit);
     return { items, next: rows.length > limit ? (items.at(-1) ?? null) : null };
@@ -300,9 +354,8 @@ export class Reads {
   /** Deposits below an id that are pending, or were at the first page, the newest first. */
   private async waited(owner: Address, { deposit: below, position }: OutputsFrom): Promise<ShownOutput[]> {
     if (below === 0) return [];
-    const nowhere = { blockNumber: null, transactionIndex: null, outputIndex: 0 };
     const pending = this.pendingDeposits(owner).map(({ outputId: id, id: depositId, token, amount }): ShownOutput => ({
-      ...{ id, owner, token, amount, state: "pending", ...nowhere, depositId },
+      ...{ id, owner, token, amount, state: "pending", ...NOWHERE, depositId },
     }));
     const credited: ShownOutput[] = [];
     let before: { position: number; index: number } | null = null;
@@ -341,6 +394,14 @@ export class Reads {
     const to = Math.min(...ranges.map((range) => range.to));
     return from > to ? null : { from, to };
   }
+}
+
+/** What a payment's inputs name, in their order. */
+export function spentOutputs({ spent, transaction }: PaymentRecord): ShownOutput[] {
+  return spent.map(({ origin, ...output }, i) => {
+    const place = origin.depositId === null ? origin : { ...NOWHERE, ...origin };
+    return { id: transaction.inputs[i] as OutputId, ...output, ...place, state: "spent" };
+  });
 }
 
 function decode({ position, bytes }: IndexedPayment): Payment {

@@ -101,6 +101,7 @@ export const PaymentAnswer = exactly({
   committedAt: nullable(Milliseconds),
   finalizedAt: nullable(Milliseconds),
   commitTransaction: nullable(Hash),
+  parties: Type.Array(exactly({ address: ChecksummedAddress, role: nullable(RoleName) })),
 });
 
 export const ProofAnswer = exactly({
@@ -186,6 +187,24 @@ export const EventStream = {
   description: "Events `transaction`, `block`, `deposit`, `exit`, each with one of these shapes as its data",
   content: { "text/event-stream": { schema: Type.Union(Object.values(EVENT_ANSWERS)) } },
 };
+
+export const TokenAnswer = exactly({
+  token: ChecksummedAddress,
+  symbol: nullable(Type.String()),
+  decimals: nullable(Count),
+});
+
+export const OutputHistoryAnswer = exactly({
+  output: OutputAnswer,
+  created: nullable(Hash),
+  spentBy: nullable(Hash),
+});
+
+/** What is known by a hash, a number, an address or a name: where to look. */
+export const FoundAnswer = exactly({
+  kind: Type.Enum(["transaction", "block", "account", "file", "output", "exit"]),
+  id: Type.String(),
+});
 
 const Volumes = exactly({ purpose: PurposeName, token: ChecksummedAddress, count: Count, volume: Amount });
 

@@ -9,8 +9,8 @@ import { blockShape, depositShape, exitShape, paymentShape } from "./shapes.ts";
 
 /**
  * Gives the events of a journal entry, in the shapes of the other routes, as things stood with that entry: the same whenever
- * they are read (but for a file's name, which may be told later), and nothing that a crash could take back. None of an entry
- * that only the operator itself has to do with.
+ * they are read (but for a file's name and the parties' roles, which may be told later), and nothing that a crash could take
+ * back. None of an entry that only the operator itself has to do with.
  */
 export function eventShaper(operator: OperatorPort): (position: number, bytes: Uint8Array) => EventRow[] {
   const past = asAccepted(operator);

@@ -1,10 +1,12 @@
 import type { NodeHealth } from "@plasma-billing/ethereum/nodes.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
 import type { Alarm } from "../alarms.ts";
 import type { Preparation } from "../market/prepare.ts";
 import type { Registrar } from "../market/registrar.ts";
 import type { Reads } from "../reads.ts";
 import type { SettlementState } from "../settlement/planner.ts";
+import type { TokenView } from "../tokens.ts";
 import type { IntakeAnswer, IntakeRequest } from "./intake.ts";
 
 /** The way of the hours to Ethereum. */
@@ -70,6 +72,8 @@ export interface OperatorPort {
   status(): Status;
   /** In the text format of Prometheus. */
   metrics(): Promise<string>;
+  /** What tokens call themselves. */
+  tokens(tokens: readonly Address[]): Promise<TokenView[]>;
   /** Why the operator is not ready; empty when it is. */
   unready(): string[];
   /** State of a block that is sealed but not on Ethereum. */

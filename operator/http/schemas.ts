@@ -29,7 +29,11 @@ export const PaymentsQuery = strict({
   fileId: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
   blockNumber: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,9}$" })),
   state: Type.Optional(Type.Enum(["accepted", "committed", "finalized"])),
+  since: Type.Optional(Type.String({ pattern: "^(0|[1-9][0-9]{0,14})$" })),
+  until: Type.Optional(Type.String({ pattern: "^(0|[1-9][0-9]{0,14})$" })),
 });
+export const ExitsQuery = strict({ ...PageQuery.properties, address: PaymentsQuery.properties.address });
+export const SearchQuery = strict({ q: Type.String({ minLength: 1, maxLength: 128 }) });
 const EVENT = `(${EVENT_TYPES.join("|")})`;
 export const EventsQuery = strict({
   types: Type.Optional(Type.String({ pattern: `^${EVENT}(,${EVENT}){0,${EVENT_TYPES.length - 1}}$` })),
@@ -38,6 +42,7 @@ export const EventsQuery = strict({
 });
 export const StatisticsQuery = strict({ limit: PageQuery.properties.limit });
 export const HashParams = strict({ hash: Type.String({ pattern: "^0x[0-9a-fA-F]{64}$" }) });
+export const OutputParams = strict({ id: HashParams.properties.hash });
 export const AddressParams = strict({ address: Type.String({ pattern: "^0x[0-9a-fA-F]{40}$" }) });
 /** Where a payment is. */
 export const PlaceParams = strict({

@@ -26,6 +26,7 @@ import { fileRoutes } from "./routes/files.ts";
 import { prepareRoutes } from "./routes/prepare.ts";
 import { quoteRoutes } from "./routes/quotes.ts";
 import { registrationRoutes } from "./routes/registrations.ts";
+import { searchRoutes } from "./routes/search.ts";
 import { swapRoutes } from "./routes/swaps.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { transactionRoutes } from "./routes/transactions.ts";
@@ -119,6 +120,7 @@ export function createServer(operator: OperatorPort): Server {
     quoteRoutes(server, operator);
     prepareRoutes(server, operator);
     swapRoutes(server, operator);
+    searchRoutes(server, operator);
     adminRoutes(server, operator);
     statusRoutes(server, operator);
     eventRoutes(server, operator);

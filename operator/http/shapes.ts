@@ -1,14 +1,19 @@
-import type { PaymentRecord } from "@plasma-billing/protocol/entryBytes.ts";
 import { PURPOSES, type Output, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { ExitRow } from "../exitRows.ts";
 import type { Volume } from "../index/volumes.ts";
-import type { DepositView, Payment, PaymentState, ShownOutput, StatisticsReport } from "../reads.ts";
+import {
+  spentOutputs,
+  type DepositView,
+  type Payment,
+  type PaymentState,
+  type ShownOutput,
+  type StatisticsReport,
+} from "../reads.ts";
+import type { TokenView } from "../tokens.ts";
 import { checksum } from "./addresses.ts";
 import type { OperatorPort } from "./ports.ts";
 
 // What the answers look like: docs/API.md. Amounts are decimal strings, addresses checksummed, absent things null.
-
-const NOWHERE = { blockNumber: null, transactionIndex: null, outputIndex: 0 };
 
 export function outputShape(output: ShownOutput): Record<string, unknown> {
   return {
@@ -24,13 +29,9 @@ export function outputShape(output: ShownOutput): Record<string, unknown> {
   };
 }
 export function paymentShape({ reads }: OperatorPort, payment: Payment): object {
-  const { transaction, hash, blockNumber, transactionIndex, acceptedAt, outputIds, spent } = payment;
+  const { transaction, hash, blockNumber, transactionIndex, acceptedAt, outputIds } = payment;
   const commit = reads.block(blockNumber)?.commit;
   const state: PaymentState = commit === undefined || commit.state === "sealed" ? "accepted" : commit.state;
-  const input = ({ origin, ...output }: PaymentRecord["spent"][number], i: number): ShownOutput => {
-    const place = origin.depositId === null ? origin : { ...NOWHERE, ...origin };
-    return { id: transaction.inputs[i] as OutputId, ...output, ...place, state: "spent" };
-  };
   const output = (id: OutputId, outputIndex: number): ShownOutput => {
     const { owner, token, amount } = transaction.outputs[outputIndex] as Output;
     const place = { blockNumber, transactionIndex, outputIndex, depositId: null };
@@ -39,7 +40,7 @@ export function paymentShape({ reads }: OperatorPort, payment: Payment): object 
   return {
     hash,
     purpose: transaction.purpose,
-    inputs: spent.map((one, i) => outputShape(input(one, i))),
+    inputs: spentOutputs(payment).map(outputShape),
     outputs: outputIds.map((id, i) => outputShape(output(id, i))),
     fileHash: transaction.fileHash,
     fileId: reads.market.file(transaction.fileHash)?.fileId ?? null,
@@ -51,7 +52,18 @@ export function paymentShape({ reads }: OperatorPort, payment: Payment): object 
     committedAt: commit?.timestamp == null ? null : commit.timestamp * 1000,
     finalizedAt: commit?.state === "finalized" ? commit.seenAt : null,
     commitTransaction: commit?.ethereumTransaction ?? null,
+    parties: partiesOf(reads, payment),
   };
+}
+
+/** Everybody who takes part, with the role they have in the marketplace; who pays comes first. */
+function partiesOf({ market }: OperatorPort["reads"], { spent, transaction }: Payment): object[] {
+  const owners = new Set([...spent, ...transaction.outputs].map(({ owner }) => owner));
+  return [...owners].map((owner) => ({ address: checksum(owner), role: market.roleOf(owner) }));
+}
+
+export function tokenShape({ token, symbol, decimals }: TokenView): object {
+  return { token: checksum(token), symbol, decimals };
 }
 
 export function blockShape(operator: OperatorPort, number: number): object | null {

@@ -33,6 +33,9 @@ export interface IndexFilter {
   fileHash?: Hex;
   from?: number;
   to?: number;
+  /** Accepted from then on, and before then; Unix milliseconds. A clock that was set back makes the ends inexact. */
+  since?: number;
+  until?: number;
 }
 
 /** The place of an output in the history: the entry that made it, and which of its outputs it is. */

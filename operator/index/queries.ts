@@ -1,4 +1,5 @@
 import {
+  ACCEPTED_AT,
   BLOCK_AT,
   checkPaymentEntry,
   decodeJsonEntry,
@@ -78,8 +79,10 @@ export class Queries {
   }
 
   payments(filter: IndexFilter, limit: number, before: number | null): PaymentsPage {
-    const { address, purpose, fileHash, from = 1, to = Infinity } = filter;
-    const top = Math.min(to, (before ?? Infinity) - 1, this.history.indexed);
+    const { address, purpose, fileHash, since, until } = filter;
+    const from = Math.max(filter.from ?? 1, since === undefined ? 1 : this.acceptedFrom(since));
+    const last = until === undefined ? Infinity : this.acceptedFrom(until) - 1;
+    const top = Math.min(filter.to ?? Infinity, (before ?? Infinity) - 1, last, this.history.indexed);
     const keys = [];
     if (fileHash !== undefined) keys.push(fileKey(fileHash));
     if (address !== undefined) keys.push(accountKey(address));
@@ -199,6 +202,32 @@ export class Queries {
       }
       return entries;
     }
+  }
+
+  /** Position of the first payment accepted at a time or later, in Unix milliseconds; behind the last where there is none. */
+  private acceptedFrom(time: number): number {
+    let [low, high] = [1, this.history.indexed + 1];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const found = this.nextPayment(middle, high);
+      if (found === null || found.acceptedAt >= time) high = middle;
+      else low = found.position + 1;
+    }
+    return low;
+  }
+
+  /** The first payment of positions from `from` to before `to`. */
+  private nextPayment(from: number, to: number): { position: number; acceptedAt: number } | null {
+    for (let next = from; next < to;) {
+      const entries = this.history.source.read(next, Math.min(to - 1, next + READ_ENTRIES - 1), READ_BYTES_MAX);
+      for (const { position, body } of entries) {
+        if (body[0] !== PAYMENT_KIND) continue;
+        const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+        return { position, acceptedAt: Number(view.getBigUint64(ACCEPTED_AT)) };
+      }
+      next += entries.length;
+    }
+    return null;
   }
 
   private output({ position, index }: OutputPlace): IndexedOutput {

@@ -160,6 +160,7 @@ export class MemoryOperator {
       }),
       unready: () => operator.unready,
       metrics: async () => await Promise.resolve(""),
+      tokens: async (tokens) => await Promise.resolve(tokens.map((token) => ({ token, symbol: "TEST", decimals: 6 }))),
       settlementState: () => operator.settlement,
       commitNow: async () => await store.sequencer.seal(),
       pause: (paused) => (store.sequencer.paused = paused),

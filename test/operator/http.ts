@@ -175,6 +175,7 @@ describe("HTTP API", () => {
         purpose: "transfer",
         ...{ fileHash: ZERO_HASH, fileId: null, signatures: payment.json.signatures },
         ...{ blockNumber: 1, transactionIndex: 0, acceptedAt },
+        parties: [alice, bob].map(({ address }) => ({ address, role: null })),
       };
       const input = { id: payment.input, owner: alice.address, token: ETHER, amount: "1000", state: "spent" };
       const outputs = [bob, alice].map((owner, outputIndex) => ({

@@ -75,6 +75,15 @@ describe("the marketplace over HTTP", () => {
     const payment = (await operator.get(`/v1/transactions/${paid.body.hash}`)).body;
     expect(payment).to.deep.include({ purpose: "upload", fileId: FILE, fileHash: fileHashOf(FILE), state: "accepted" });
 
+    expect(payment.parties).to.deep.equal([
+      { address: VALIDATOR.address, role: "validator" },
+      { address: SERVICE_NODE.address, role: "serviceNode" },
+    ]);
+    for (const query of [FILE, fileHashOf(FILE)]) {
+      const found = await operator.get(`/v1/search?q=${encodeURIComponent(query)}`);
+      expect(found.body.items, query).to.deep.equal([{ kind: "file", id: FILE }]);
+    }
+
     const metadata = { rows: 120_000, tags: ["health"] };
     const offered = await offerFile(operator, VALIDATOR, terms(), {
       more: { name: "Survey", size: 2 ** 31, metadata },

@@ -16,13 +16,15 @@ export function transactionRoutes(server: Server, operator: OperatorPort): void 
     "/v1/transactions",
     { schema: { querystring: PaymentsQuery, ...documented("transactions", "Payments", pageOf(PaymentAnswer)) } },
     async (request) => {
-      const { address, purpose, fileId, blockNumber, state } = request.query;
+      const { address, purpose, fileId, blockNumber, state, since, until } = request.query;
       const filter: PaymentFilter = {
         ...(address === undefined ? {} : { address: lower<Address>(address) }),
         ...(purpose === undefined ? {} : { purpose }),
         ...(fileId === undefined ? {} : { fileHash: fileHashOf(fileId) }),
         ...(blockNumber === undefined ? {} : { blockNumber: Number(blockNumber) }),
         ...(state === undefined ? {} : { state }),
+        ...(since === undefined ? {} : { since: Number(since) }),
+        ...(until === undefined ? {} : { until: Number(until) }),
       };
       const { limit, from } = readPage(request.query);
       return await showPayments(operator, filter, limit, from?.[0] ?? null);
