@@ -1,4 +1,5 @@
 import { PURPOSES, type Output, type OutputId } from "@plasma-billing/protocol/transaction.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { ExitRow } from "../exitRows.ts";
 import type { Volume } from "../index/volumes.ts";
 import {
@@ -59,7 +60,10 @@ export function paymentShape({ reads }: OperatorPort, payment: Payment): object 
 /** Everybody who takes part, with the role they have in the marketplace; who pays comes first. */
 function partiesOf({ market }: OperatorPort["reads"], { spent, transaction }: Payment): object[] {
   const owners = new Set([...spent, ...transaction.outputs].map(({ owner }) => owner));
-  return [...owners].map((owner) => ({ address: checksum(owner), role: market.roleOf(owner) }));
+  // A file's owner need not be registered.
+  const fileOwner = market.file(transaction.fileHash)?.offer?.owner;
+  const roleOf = (owner: Address): string | null => market.roleOf(owner) ?? (owner === fileOwner ? "owner" : null);
+  return [...owners].map((owner) => ({ address: checksum(owner), role: roleOf(owner) }));
 }
 
 export function tokenShape({ token, symbol, decimals }: TokenView): object {

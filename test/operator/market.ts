@@ -103,6 +103,15 @@ describe("the marketplace over HTTP", () => {
     expect(TypedDataEncoder.hash(prepared.typedData.domain, types, prepared.typedData.message)).to.equal(prepared.hash);
     const bought = await operator.post("/v1/transactions", await signPrepared(prepared, MART));
     expect(bought.status, JSON.stringify(bought.body)).to.equal(201);
+    const { parties } = (await operator.get(`/v1/transactions/${bought.body.hash}`)).body;
+    expect(new Set(parties.map(({ address, role }: any) => `${role} ${address}`))).to.deep.equal(
+      new Set([
+        `mart ${MART.address}`,
+        `owner ${OWNER.address}`,
+        `serviceNode ${SERVICE_NODE.address}`,
+        `validator ${VALIDATOR.address}`,
+      ]),
+    );
     const shares = sharesOf(1001n, 2_500, 333);
     expect(await balances(OWNER.address, SERVICE_NODE.address, VALIDATOR.address, MART.address)).to.deep.equal([
       String(shares.owner),

@@ -1,5 +1,5 @@
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
-import { fileHashOf, type OutputId, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import { fileHashOf, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import { checksum } from "../addresses.ts";
 import { documented, exactly, FoundAnswer, OutputHistoryAnswer } from "../answers.ts";
 import type { OperatorPort } from "../ports.ts";
