@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { BlockAnswer, BlockPaymentsAnswer, PaymentAnswer, pageOf, documented } from "../answers.ts";
+import { CORS_HEADERS } from "../cors.ts";
 import type { OperatorPort } from "../ports.ts";
 import { Problem } from "../problems.ts";
 import { BlockParams, NoQuery, PlaceParams, PageQuery, pageShape, readPage } from "../schemas.ts";
@@ -53,7 +54,7 @@ export function blockRoutes(server: Server, operator: OperatorPort): void {
       const format = FEEDS.find(({ type }) => request.headers.accept?.includes(type) === true);
       if (format !== undefined) {
         reply.hijack();
-        reply.raw.writeHead(200, { "content-type": format.type });
+        reply.raw.writeHead(200, { ...CORS_HEADERS, "content-type": format.type });
         if (request.method === "HEAD") reply.raw.end();
         else await streamBlock(operator, reply.raw, format.name, entries);
         return;

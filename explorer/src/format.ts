@@ -1,0 +1,40 @@
+/** An amount of the smallest unit as people read it: every digit there is, no float. */
+export function formatUnits(amount: string, decimals: number): string {
+  const negative = amount.startsWith("-");
+  const digits = (negative ? amount.slice(1) : amount).padStart(decimals + 1, "0");
+  const whole = digits.slice(0, digits.length - decimals).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  const rest = decimals === 0 ? "" : digits.slice(-decimals).replace(/0+$/, "");
+  return `${negative ? "−" : ""}${whole}${rest === "" ? "" : `.${rest}`}`;
+}
+
+export function shorten(hex: string): string {
+  return `${hex.slice(0, 8)}…${hex.slice(-6)}`;
+}
+
+/** How long ago, or how long until, in one word and a half. */
+export function ago(milliseconds: number, now: number): string {
+  const seconds = Math.round(Math.abs(now - milliseconds) / 1000);
+  const [value, unit] =
+    seconds < 60
+      ? [seconds, "s"]
+      : seconds < 3_600
+        ? [Math.floor(seconds / 60), "min"]
+        : seconds < 172_800
+          ? [Math.floor(seconds / 3_600), "h"]
+          : [Math.floor(seconds / 86_400), "days"];
+  return milliseconds <= now ? `${value} ${unit} ago` : `in ${value} ${unit}`;
+}
+
+export function exactTime(milliseconds: number): string {
+  return new Date(milliseconds)
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z$/, " UTC");
+}
+
+export function countdown(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor((seconds % 3_600) / 60)];
+  const two = (value: number): string => String(value).padStart(2, "0");
+  return `${hours > 0 ? `${hours}:` : ""}${two(minutes)}:${two(seconds % 60)}`;
+}

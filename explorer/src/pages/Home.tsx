@@ -1,0 +1,145 @@
+import { lazy, Suspense } from "react";
+import { Link } from "wouter";
+import type { Hour, Payment, Statistics, Status } from "../api.ts";
+import { countdown } from "../format.ts";
+import { useLive } from "../live.tsx";
+import { Answer, Loading, Page } from "../parts/Page.tsx";
+import { BRIEF_COLUMNS } from "../parts/PaymentsTable.tsx";
+import { Amount } from "../parts/Shown.tsx";
+import { Table } from "../parts/Table.tsx";
+import { useNow } from "../parts/now.ts";
+import { useList, useOne, useStatus } from "../queries.ts";
+import { hourColumns } from "./Hours.tsx";
+
+const PAYMENTS_SHOWN = 12;
+const HOURS_SHOWN = 5;
+
+const Charts = lazy(async () => await import("../parts/Charts.tsx"));
+
+export function HomePage() {
+  const statistics = useOne<Statistics>("statistics", "/v1/statistics");
+  const hours = useList<Hour>("hours", "/v1/blocks");
+  const status = useStatus();
+  const open = hours.items.find(({ state }) => state === "open");
+  return (
+    <Page title="Payments as they happen">
+      <Tiles status={status} open={open} statistics={statistics.data} />
+      <h2>Newest payments</h2>
+      <LivePayments />
+      <h2>
+        <Link href="/hours">Last hours</Link>
+      </h2>
+      {hours.loading ? (
+        <Loading lines={HOURS_SHOWN} />
+      ) : (
+        <Table
+          caption="The last hours and their commits"
+          columns={hourColumns(status?.chainId)}
+          items={hours.items.slice(0, HOURS_SHOWN)}
+          keyOf={({ number }) => String(number)}
+        />
+      )}
+      <Answer of={statistics} lines={8}>
+        {(data) => (
+          <>
+            <Suspense fallback={<Loading lines={8} />}>
+              <Charts statistics={data} />
+            </Suspense>
+            <h2>Tokens</h2>
+            <Table
+              caption="What was deposited, is held here, and was withdrawn"
+              items={data.tokens}
+              keyOf={({ token }) => token}
+              columns={[
+                { name: "Deposits", of: ({ deposits }) => deposits.toLocaleString("en"), end: true },
+                {
+                  name: "Deposited",
+                  of: ({ token, deposited }) => <Amount amount={deposited} token={token} />,
+                  end: true,
+                },
+                { name: "Held", of: ({ token, live }) => <Amount amount={live} token={token} />, end: true },
+                {
+                  name: "Withdrawn",
+                  of: ({ token, withdrawn }) => <Amount amount={withdrawn} token={token} />,
+                  end: true,
+                },
+              ]}
+            />
+          </>
+        )}
+      </Answer>
+    </Page>
+  );
+}
+
+function Tiles({
+  status,
+  open,
+  statistics,
+}: {
+  status: Status | undefined;
+  open: Hour | undefined;
+  statistics: Statistics | undefined;
+}) {
+  const tiles: [string, string][] = [
+    ["open hour", open === undefined ? "…" : String(open.number)],
+    ["payments in it", open?.transactionCount.toLocaleString("en") ?? "…"],
+    ["last hour on Ethereum", status === undefined ? "…" : String(status.lastCommitted ?? "none")],
+    ["payments in all", statistics?.payments.toLocaleString("en") ?? "…"],
+  ];
+  return (
+    <dl className="tiles">
+      {tiles.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+      <div>
+        <dt>until it is committed</dt>
+        <dd>{status === undefined ? "…" : <Countdown until={status.nextCommitAt} />}</dd>
+      </div>
+    </dl>
+  );
+}
+
+function Countdown({ until }: { until: number }) {
+  return <span role="timer">{countdown(until - useNow())}</span>;
+}
+
+/** What the stream told of, above what was there before. */
+function LivePayments() {
+  const { payments, count } = useLive();
+  const list = useList<Payment>("payments", "/v1/transactions");
+  if (list.loading) return <Loading lines={PAYMENTS_SHOWN} />;
+  const known = new Map([...payments, ...list.items].map((payment) => [payment.hash, payment]));
+  const newest = [...known.values()].sort(newestFirst).slice(0, PAYMENTS_SHOWN);
+  const live = new Set(payments.map(({ hash }) => hash));
+  return (
+    <>
+      <p role="status" className="count">
+        {count === 0
+          ? "Each payment shows here the moment it is accepted."
+          : `${count.toLocaleString("en")} accepted since you opened this page`}
+      </p>
+      {newest.length === 0 ? (
+        <p className="note">No payment was made yet.</p>
+      ) : (
+        <Table
+          caption="The newest payments"
+          columns={BRIEF_COLUMNS}
+          items={newest}
+          keyOf={({ hash }) => hash}
+          marked={({ hash }) => live.has(hash)}
+        />
+      )}
+      <p>
+        <Link href="/payments">All payments</Link>
+      </p>
+    </>
+  );
+}
+
+function newestFirst(a: Payment, b: Payment): number {
+  return b.blockNumber - a.blockNumber || b.transactionIndex - a.transactionIndex;
+}

@@ -1,0 +1,62 @@
+import { Link } from "wouter";
+import type { Hour, Payment } from "../api.ts";
+import { formatUnits } from "../format.ts";
+import { Answer, Facts, Page } from "../parts/Page.tsx";
+import { PAYMENT_COLUMNS } from "../parts/PaymentsTable.tsx";
+import { EthereumTransaction, Hash, State, Time } from "../parts/Shown.tsx";
+import { ListTable } from "../parts/Table.tsx";
+import { useList, useOne, useStatus } from "../queries.ts";
+import { gasPerPayment } from "./Hours.tsx";
+
+export function HourPage({ number }: { number: string }) {
+  const asked = useOne<Hour>("hours", `/v1/blocks/${number}`);
+  return (
+    <Page title={`Hour ${number}`}>
+      <Answer of={asked} lines={9}>
+        {(hour) => <HourView hour={hour} />}
+      </Answer>
+    </Page>
+  );
+}
+
+function HourView({ hour }: { hour: Hour }) {
+  const status = useStatus();
+  const list = useList<Payment>("payments", `/v1/blocks/${hour.number}/transactions`);
+  return (
+    <>
+      <Facts
+        of={[
+          ["State", <State value={hour.state} />],
+          ["Payments", hour.transactionCount.toLocaleString("en")],
+          ["Began", <Time at={hour.openedAt} exact />],
+          ["Ended", hour.sealedAt === null ? "not yet" : <Time at={hour.sealedAt} exact />],
+          ["Root", hour.transactionsRoot === null ? null : <Hash value={hour.transactionsRoot} whole />],
+          ["On Ethereum", hour.timestamp === null ? "not yet" : <Time at={hour.timestamp * 1000} exact />],
+          [
+            "Commit",
+            hour.commitTransaction === null ? null : (
+              <EthereumTransaction value={hour.commitTransaction} chainId={status?.chainId} />
+            ),
+          ],
+          ["Fee", hour.fee === null ? null : `${formatUnits(hour.fee, 18)} ETH`],
+          ["Gas", hour.gasUsed === null ? null : hour.gasUsed.toLocaleString("en")],
+          ["Gas a payment", gasPerPayment(hour)],
+        ]}
+      />
+      <nav className="beside" aria-label="Hours beside it">
+        {hour.number > 1 ? <Link href={`/hours/${hour.number - 1}`}>← hour {hour.number - 1}</Link> : null}
+        {status !== undefined && hour.number < status.openBlock ? (
+          <Link href={`/hours/${hour.number + 1}`}>hour {hour.number + 1} →</Link>
+        ) : null}
+      </nav>
+      <h2>Payments</h2>
+      <ListTable
+        list={list}
+        caption="Payments of the hour, the newest first"
+        columns={PAYMENT_COLUMNS}
+        keyOf={({ hash }) => hash}
+        empty="Nobody has paid in this hour."
+      />
+    </>
+  );
+}

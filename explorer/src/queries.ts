@@ -1,0 +1,122 @@
+import {
+  keepPreviousData,
+  useInfiniteQuery,
+  useQuery,
+  useQueryClient,
+  type UseQueryResult,
+} from "@tanstack/react-query";
+import { useMemo, useSyncExternalStore } from "react";
+import { ApiError, get, type Page, type Status, type Token } from "./api.ts";
+
+export const ETHER = "0x0000000000000000000000000000000000000000";
+const PAGE_ITEMS = 50;
+const STATUS_MS = 5_000;
+
+type Query = Record<string, string | undefined>;
+
+/** One thing; `key` is what live events make stale. */
+export function useOne<T>(key: string, path: string, query: Query = {}): UseQueryResult<T> {
+  return useQuery({
+    queryKey: [key, path, query],
+    queryFn: async () => await get<T>(path, query),
+    // A payment that was just made, or an operator that is just coming up.
+    retry: (count, error) => count < 3 && !(error instanceof ApiError && error.final),
+  });
+}
+
+export function useStatus(): Status | undefined {
+  const asked = useQuery({
+    queryKey: ["status"],
+    queryFn: async () => await get<Status>("/v1/status"),
+    refetchInterval: STATUS_MS,
+  });
+  return asked.data;
+}
+
+export interface List<T> {
+  items: T[];
+  error: Error | null;
+  loading: boolean;
+  retry: () => void;
+  /** Null at the end. */
+  more: (() => void) | null;
+  loadingMore: boolean;
+  /** Live events told of something that is not in it. */
+  stale: boolean;
+  refresh: () => void;
+}
+
+/** What live events told of, by key. */
+const told = new Map<string, number>();
+const listeners = new Set<() => void>();
+
+/** A list, page by page. While only its first page is shown it keeps itself fresh; further down nothing moves by itself. */
+export function useList<T>(key: string, path: string, query: Query = {}): List<T> {
+  const client = useQueryClient();
+  const queryKey = useMemo(() => [key, path, query, "list"], [key, path, JSON.stringify(query)]);
+  const found = useInfiniteQuery({
+    queryKey,
+    queryFn: async ({ pageParam }) => {
+      const page = await get<Page<T>>(path, { ...query, limit: String(PAGE_ITEMS), cursor: pageParam });
+      return { ...page, at: told.get(key) ?? 0 };
+    },
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.nextCursor ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+  const count = useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => told.get(key) ?? 0,
+  );
+  const pages = found.data?.pages ?? [];
+  return {
+    items: pages.flatMap((page) => page.items),
+    error: found.error,
+    loading: found.isPending,
+    retry: () => void found.refetch(),
+    more: found.hasNextPage ? () => void found.fetchNextPage() : null,
+    loadingMore: found.isFetchingNextPage,
+    stale: pages.length > 1 && (pages[0]?.at ?? 0) < count,
+    refresh: () => {
+      client.setQueryData(queryKey, (old: typeof found.data) =>
+        old === undefined ? old : { pages: old.pages.slice(0, 1), pageParams: old.pageParams.slice(0, 1) },
+      );
+      void found.refetch();
+    },
+  };
+}
+
+/** Something happened that lists and things of these keys tell of. */
+export function tell(client: ReturnType<typeof useQueryClient>, keys: ReadonlySet<string>): void {
+  for (const key of keys) told.set(key, (told.get(key) ?? 0) + 1);
+  void client.invalidateQueries({
+    predicate: ({ queryKey, state }) => {
+      if (!keys.has(String(queryKey[0])) && !keys.has("all")) return false;
+      if (queryKey.at(-1) !== "list") return true;
+      return ((state.data as { pages?: unknown[] } | undefined)?.pages?.length ?? 0) <= 1;
+    },
+  });
+  for (const listener of listeners) listener();
+}
+
+const TOKENS_FRESH_MS = 60_000;
+
+/** Symbols and decimals, as the tokens' contracts say them. */
+export function useTokens(): Map<string, Token> {
+  const { data } = useQuery({
+    queryKey: ["tokens"],
+    queryFn: async () => await get<Page<Token>>("/v1/tokens"),
+    staleTime: TOKENS_FRESH_MS,
+    select: byToken,
+  });
+  return data ?? NO_TOKENS;
+}
+
+const NO_TOKENS = new Map<string, Token>();
+
+function byToken({ items }: Page<Token>): Map<string, Token> {
+  return new Map(items.map((token) => [token.token, token]));
+}
