@@ -68,7 +68,12 @@ async function unpackChromium(): Promise<string> {
 
 /** A page of its own, in a profile of its own. */
 export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<Watched> {
-  const context = await browser.newContext({ reducedMotion: "reduce", ...options });
+  const context = await browser.newContext({
+    reducedMotion: "reduce",
+    locale: "en-GB",
+    timezoneId: "Europe/Zurich",
+    ...options,
+  });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const complaints: string[] = [];

@@ -5,6 +5,7 @@ import { type Paid, type Wallet } from "@plasma-billing/sdk";
 import { ETHER } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { ContractFactory, parseEther, parseUnits } from "ethers";
+import { ensureExplorer } from "../../explorer/build.ts";
 import { artifact, type Chain } from "./chain.ts";
 import { ExitsOnNode } from "./exitsOnNode.ts";
 import { launchBrowser, openPage, type Watched } from "./explorerBrowser.ts";
@@ -56,6 +57,7 @@ export class ExplorerStage {
   /** With nothing on the chain. */
   static async open(): Promise<ExplorerStage> {
     let tokens: Record<TokenName, Address> | null = null;
+    await ensureExplorer();
     const [market, browser] = await Promise.all([
       MarketStage.start(async (chain) => {
         tokens = await deployTokens(chain);
