@@ -13,8 +13,11 @@ import { OutputPage } from "./pages/Output.tsx";
 import { PaymentPage } from "./pages/Payment.tsx";
 import { PaymentsPage } from "./pages/Payments.tsx";
 import { SearchPage } from "./pages/Search.tsx";
-import { Page } from "./parts/Page.tsx";
+import { Announcements } from "./parts/announce.tsx";
+import { Guard, Page } from "./parts/Page.tsx";
+import { Address } from "./parts/Shown.tsx";
 import { useStatus } from "./queries.ts";
+import { applyTheme, keepTheme, keptTheme, THEMES, type Theme } from "./theme.ts";
 
 const PAGES = [
   ["/payments", "Payments"],
@@ -36,6 +39,7 @@ export function App() {
         <Link href="/" className="brand" aria-current={path === "/" ? "page" : undefined}>
           Plasma Billing
         </Link>
+        <LiveSwitch />
         <nav aria-label="Pages">
           {PAGES.map(([to, name]) => (
             <Link key={to} href={to} aria-current={path === to || path.startsWith(`${to}/`) ? "page" : undefined}>
@@ -47,30 +51,33 @@ export function App() {
       </header>
       <Warnings />
       <main id="main" tabIndex={-1}>
-        <Switch>
-          <Route path="/" component={HomePage} />
-          <Route path="/payments" component={PaymentsPage} />
-          <Route path="/payments/:hash">{({ hash }) => <PaymentPage key={hash} hash={hash} />}</Route>
-          <Route path="/hours" component={HoursPage} />
-          <Route path="/hours/:number">{({ number }) => <HourPage key={number} number={number} />}</Route>
-          <Route path="/accounts" component={AccountsPage} />
-          <Route path="/accounts/:address">{({ address }) => <AccountPage key={address} address={address} />}</Route>
-          <Route path="/files" component={FilesPage} />
-          <Route path="/files/:id">{({ id }) => <FilePage key={id} id={decodeURIComponent(id)} />}</Route>
-          <Route path="/outputs/:id">{({ id }) => <OutputPage key={id} id={id} />}</Route>
-          <Route path="/deposits" component={DepositsPage} />
-          <Route path="/exits" component={ExitsPage} />
-          <Route path="/search" component={SearchPage} />
-          <Route>
-            <Page title="No such page">
-              <p>
-                There is nothing at this address. <Link href="/">Begin at the beginning.</Link>
-              </p>
-            </Page>
-          </Route>
-        </Switch>
+        <Guard of={path}>
+          <Switch>
+            <Route path="/" component={HomePage} />
+            <Route path="/payments" component={PaymentsPage} />
+            <Route path="/payments/:hash">{({ hash }) => <PaymentPage key={hash} hash={hash} />}</Route>
+            <Route path="/hours" component={HoursPage} />
+            <Route path="/hours/:number">{({ number }) => <HourPage key={number} number={number} />}</Route>
+            <Route path="/accounts" component={AccountsPage} />
+            <Route path="/accounts/:address">{({ address }) => <AccountPage key={address} address={address} />}</Route>
+            <Route path="/files" component={FilesPage} />
+            <Route path="/files/:id">{({ id }) => <FilePage key={id} id={decodeURIComponent(id)} />}</Route>
+            <Route path="/outputs/:id">{({ id }) => <OutputPage key={id} id={id} />}</Route>
+            <Route path="/deposits" component={DepositsPage} />
+            <Route path="/exits" component={ExitsPage} />
+            <Route path="/search" component={SearchPage} />
+            <Route>
+              <Page title="No such page">
+                <p>
+                  There is nothing at this address. <Link href="/">Begin at the beginning.</Link>
+                </p>
+              </Page>
+            </Route>
+          </Switch>
+        </Guard>
       </main>
       <Footer />
+      <Announcements />
     </>
   );
 }
@@ -99,6 +106,24 @@ function SearchForm() {
   );
 }
 
+/** Whether what is shown follows what happens; who reads in peace stops it. */
+function LiveSwitch() {
+  const { connected, paused, pause } = useLive();
+  const state = paused ? "paused" : connected === true ? "live" : connected === false ? "broken" : "connecting";
+  return (
+    <button
+      type="button"
+      className={`live ${state}`}
+      aria-pressed={paused}
+      aria-label="Pause live updates"
+      title={paused ? "Nothing changes by itself: go on" : "What happens shows at once: pause it"}
+      onClick={() => pause(!paused)}
+    >
+      <span aria-hidden="true" className="dot" /> {state}
+    </button>
+  );
+}
+
 /** What a reader has to know on every page: nothing comes in, or the operator is in trouble. */
 function Warnings() {
   const { connected } = useLive();
@@ -122,14 +147,31 @@ function Warnings() {
 
 function Footer() {
   const status = useStatus();
+  const [theme, setTheme] = useState<Theme>(keptTheme);
+  const choose = (next: Theme): void => {
+    setTheme(next);
+    keepTheme(next);
+    applyTheme(next);
+  };
   return (
     <footer>
-      {status === undefined ? null : (
-        <p>
-          Contract <code>{status.contract}</code> on chain {status.chainId}, operator <code>{status.operator}</code>
-        </p>
-      )}
-      <p>Do not believe this page: each payment has a button that lets your own browser check it against Ethereum.</p>
+      <div>
+        {status === undefined ? null : (
+          <p>
+            Contract <code>{status.contract}</code> on chain {status.chainId}, operator{" "}
+            <Address value={status.operator} whole />
+          </p>
+        )}
+        <p>Do not believe this page: on each payment&apos;s page your own browser verifies it against Ethereum.</p>
+      </div>
+      <label>
+        Colours{" "}
+        <select value={theme} onChange={({ target }) => choose(THEMES.find((each) => each === target.value) ?? "auto")}>
+          {THEMES.map((each) => (
+            <option key={each}>{each}</option>
+          ))}
+        </select>
+      </label>
     </footer>
   );
 }

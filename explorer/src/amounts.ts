@@ -27,3 +27,25 @@ export function changes({ inputs, outputs }: Payment): { address: string; token:
 export function payersOf({ inputs }: Payment): string[] {
   return [...new Set(inputs.map(({ owner }) => owner))];
 }
+
+export interface Earning {
+  address: string;
+  role: string | null;
+  token: string;
+  amount: bigint;
+}
+
+/** What payments together bring to everybody but who pays them, by token. */
+export function earnings(payments: Payment[]): Earning[] {
+  const rows = new Map<string, Earning>();
+  for (const payment of payments) {
+    const payers = payersOf(payment);
+    for (const { owner, token, amount } of payment.outputs) {
+      if (payers.includes(owner)) continue;
+      const key = `${owner} ${token}`;
+      const role = payment.parties.find(({ address }) => address === owner)?.role ?? null;
+      rows.set(key, { address: owner, role, token, amount: (rows.get(key)?.amount ?? 0n) + BigInt(amount) });
+    }
+  }
+  return [...rows.values()];
+}

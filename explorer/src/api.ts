@@ -66,7 +66,7 @@ export interface Status {
   nextCommitAt: number;
   lastCommitted: number | null;
   backlog: number;
-  ethereum: { head: number | null; healthy: boolean };
+  ethereum: { head: number | null; finalized: number | null; healthy: boolean };
   paused: boolean;
   warnings: string[];
 }

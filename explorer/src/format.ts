@@ -8,7 +8,7 @@ export function formatUnits(amount: string, decimals: number): string {
 }
 
 export function shorten(hex: string): string {
-  return `${hex.slice(0, 8)}…${hex.slice(-6)}`;
+  return `${hex.slice(0, 6)}…${hex.slice(-4)}`;
 }
 
 /** How long ago, or how long until, in one word and a half. */
@@ -25,8 +25,11 @@ export function ago(milliseconds: number, now: number): string {
   return milliseconds <= now ? `${value} ${unit} ago` : `in ${value} ${unit}`;
 }
 
+/** In UTC, to the second; a time that no calendar has is far away. */
 export function exactTime(milliseconds: number): string {
-  return new Date(milliseconds)
+  const date = new Date(milliseconds);
+  if (Number.isNaN(date.getTime())) return "after the end of the calendar";
+  return date
     .toISOString()
     .replace("T", " ")
     .replace(/\.\d+Z$/, " UTC");
@@ -37,4 +40,11 @@ export function countdown(milliseconds: number): string {
   const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor((seconds % 3_600) / 60)];
   const two = (value: number): string => String(value).padStart(2, "0");
   return `${hours > 0 ? `${hours}:` : ""}${two(minutes)}:${two(seconds % 60)}`;
+}
+
+/** As a field for date and time takes it, in the reader's own time; empty for what is no time. */
+export function localTime(milliseconds: number): string {
+  const date = new Date(milliseconds);
+  if (Number.isNaN(date.getTime())) return "";
+  return new Date(milliseconds - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }

@@ -1,13 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { createContext, useContext, useEffect, useState, type ReactNode } from "react";
+import { createContext, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { API, type Payment } from "./api.ts";
 import { tell } from "./queries.ts";
+import { EventStream, STALE } from "./stream.ts";
 
+/** Of the newest payments, so many are kept to be shown. */
 const KEPT = 50;
 /** What is shown is asked for anew at most so often, however much happens. */
 const REFRESH_MS = 1_000;
-/** After so long without an event the stream is opened anew: a page cannot see heartbeats, nor that a connection is dead. */
-const SILENCE_MS = 40_000;
 
 interface Live {
   /** Newest first. */
@@ -16,52 +16,60 @@ interface Live {
   count: number;
   /** Null until it was tried. */
   connected: boolean | null;
+  /** The reader wants nothing to change by itself. */
+  paused: boolean;
+  pause: (paused: boolean) => void;
 }
 
-const Context = createContext<Live>({ payments: [], count: 0, connected: null });
+const Context = createContext<Live>({
+  ...{ payments: [], count: 0, connected: null, paused: false },
+  pause: () => undefined,
+});
 
 export function useLive(): Live {
   return useContext(Context);
 }
 
-/** What each event makes stale. */
-const STALE = {
-  transaction: ["payments", "accounts", "outputs", "statistics", "hours", "files"],
-  block: ["hours", "status", "payments", "statistics"],
-  deposit: ["deposits", "accounts", "outputs", "statistics", "tokens"],
-  exit: ["exits", "accounts", "outputs"],
-} as const;
-
 /** One event stream for all pages. It resumes where it broke; what it tells of makes what is on the screen fresh. */
 export function LiveProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient();
-  const [live, setLive] = useState<Live>({ payments: [], count: 0, connected: null });
+  const [live, setLive] = useState<Omit<Live, "paused" | "pause">>({ payments: [], count: 0, connected: null });
+  const [paused, pause] = useState(false);
+  const isPaused = useRef(false);
+  isPaused.current = paused;
 
   useEffect(() => {
-    const waiting: Payment[] = [];
+    /** As they came, not read yet: of thousands in a second only the newest are ever shown. */
+    const waiting: string[] = [];
+    let count = 0;
     const stale = new Set<string>();
-    const connected = (is: boolean): void => setLive((old) => (old.connected === is ? old : { ...old, connected: is }));
-    const stream = new Stream({
-      connected,
+    const stream = new EventStream(API, {
+      connected: (is) => setLive((old) => (old.connected === is ? old : { ...old, connected: is })),
       // While it was broken anything may have happened.
       opened: () => stale.add("all"),
       heard: (type, data) => {
-        if (type === "transaction") waiting.push(JSON.parse(data) as Payment);
+        if (type === "transaction") {
+          count++;
+          if (waiting.push(data) > KEPT) waiting.shift();
+        }
         for (const key of STALE[type]) stale.add(key);
       },
     });
     const timer = setInterval(() => {
-      const fresh = waiting.splice(0).reverse();
+      stream.check();
+      if (isPaused.current) return;
+      const fresh = waiting.splice(0).map((data) => JSON.parse(data) as Payment);
       if (fresh.length > 0) {
+        const more = count;
         setLive((old) => ({
           ...old,
-          payments: [...fresh, ...old.payments].slice(0, KEPT),
-          count: old.count + fresh.length,
+          payments: [...fresh.reverse(), ...old.payments].slice(0, KEPT),
+          count: old.count + more,
         }));
+        count = 0;
       }
       if (stale.size > 0) tell(client, new Set(stale));
       stale.clear();
-      stream.check();
     }, REFRESH_MS);
     return () => {
       clearInterval(timer);
@@ -69,60 +77,6 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     };
   }, [client]);
 
-  return <Context value={live}>{children}</Context>;
-}
-
-type EventName = keyof typeof STALE;
-
-interface Listener {
-  connected: (is: boolean) => void;
-  opened: () => void;
-  heard: (type: EventName, data: string) => void;
-}
-
-/** The event stream, opened again when it ends for good or falls silent; a browser does it by itself only when a connection breaks. */
-class Stream {
-  private source: EventSource;
-  private lastId = "";
-  private heardAt = Date.now();
-  private readonly listener: Listener;
-
-  constructor(listener: Listener) {
-    this.listener = listener;
-    this.source = this.open();
-  }
-
-  check(): void {
-    const refused = this.source.readyState === EventSource.CLOSED;
-    if (!refused && Date.now() - this.heardAt < SILENCE_MS) return;
-    this.source.close();
-    if (refused) this.listener.connected(false);
-    this.heardAt = Date.now();
-    // An operator with another journal does not know the place.
-    if (refused) this.lastId = "";
-    this.source = this.open();
-  }
-
-  close(): void {
-    this.source.close();
-  }
-
-  private open(): EventSource {
-    const source = new EventSource(`${API}/v1/events${this.lastId === "" ? "" : `?lastEventId=${this.lastId}`}`);
-    const { listener } = this;
-    source.addEventListener("open", () => {
-      this.heardAt = Date.now();
-      listener.connected(true);
-      listener.opened();
-    });
-    source.addEventListener("error", () => listener.connected(false));
-    for (const type of Object.keys(STALE) as EventName[]) {
-      source.addEventListener(type, ({ data, lastEventId }: MessageEvent<string>) => {
-        this.heardAt = Date.now();
-        if (lastEventId !== "") this.lastId = lastEventId;
-        listener.heard(type, data);
-      });
-    }
-    return source;
-  }
+  const value = useMemo(() => ({ ...live, paused, pause }), [live, paused]);
+  return <Context value={value}>{children}</Context>;
 }

@@ -2,14 +2,28 @@ import "./styles.css";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { ApiError } from "./api.ts";
 import { App } from "./App.tsx";
 import { LiveProvider } from "./live.tsx";
+import { applyTheme, keptTheme } from "./theme.ts";
+
+const RETRIES_MAX = 3;
 
 const client = new QueryClient({
-  // The stream tells what became stale.
-  defaultOptions: { queries: { refetchOnWindowFocus: false, staleTime: 1_000 } },
+  defaultOptions: {
+    queries: {
+      // The stream tells what became stale.
+      refetchOnWindowFocus: false,
+      staleTime: 1_000,
+      // An operator on this machine answers without the internet.
+      networkMode: "always",
+      // It may be just coming up; but what it refuses for good it would refuse again.
+      retry: (count, error) => count < RETRIES_MAX && !(error instanceof ApiError && error.final),
+    },
+  },
 });
 
+applyTheme(keptTheme());
 createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>
     <QueryClientProvider client={client}>

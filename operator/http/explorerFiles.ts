@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
@@ -38,15 +38,14 @@ export type PageAnswer = (request: FastifyRequest, reply: FastifyReply) => Promi
 export function explorerFiles(server: Server, folder: string): PageAnswer {
   const isBuilt = existsSync(join(folder, INDEX));
   if (!isBuilt) server.log.warn({ folder }, "there is no explorer to serve: npm run build:explorer makes it");
-  const assets = new Set(isBuilt ? readdirSync(join(folder, "assets")) : []);
   if (isBuilt) {
     void server.register(fastifyStatic, { root: folder, serve: false, preCompressed: true, cacheControl: false });
   }
   return async (request, reply) => {
     const path = (request.raw.url ?? "/").split("?", 1)[0] ?? "/";
     if (request.method !== "GET" && request.method !== "HEAD") return false;
-    const asset = /^\/assets\/([\w.-]+)$/.exec(path)?.[1];
-    if (asset !== undefined && assets.has(asset)) {
+    const asset = /^\/assets\/([\w-]+(?:\.[\w-]+)+)$/.exec(path)?.[1];
+    if (isBuilt && asset !== undefined && existsSync(join(folder, "assets", asset))) {
       const headers = { "cache-control": `public, max-age=${ASSET_MAX_AGE_MS / 1000}, immutable` };
       await reply.headers({ ...headers, "x-content-type-options": "nosniff" }).sendFile(`assets/${asset}`);
       return true;

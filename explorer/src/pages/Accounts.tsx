@@ -1,7 +1,7 @@
 import { useSearchParams } from "wouter";
 import type { Registration } from "../api.ts";
 import { Page } from "../parts/Page.tsx";
-import { Address, Time } from "../parts/Shown.tsx";
+import { Address, roleName, Time } from "../parts/Shown.tsx";
 import { ListTable } from "../parts/Table.tsx";
 import { useList } from "../queries.ts";
 
@@ -24,7 +24,9 @@ export function AccountsPage() {
           >
             <option value="">any</option>
             {ROLES.map((each) => (
-              <option key={each}>{each}</option>
+              <option key={each} value={each}>
+                {roleName(each)}
+              </option>
             ))}
           </select>
         </label>
@@ -34,12 +36,12 @@ export function AccountsPage() {
         caption="Accounts with a role, the newest first"
         columns={[
           { name: "Account", of: ({ account }) => <Address value={account} /> },
-          { name: "Role", of: ({ role: has }) => has },
+          { name: "Role", of: ({ role: has }) => roleName(has) },
           { name: "Validator", of: ({ validator }) => (validator === null ? null : <Address value={validator} />) },
           { name: "Registered", of: ({ registeredAt }) => <Time at={registeredAt} /> },
         ]}
         keyOf={({ account }) => account}
-        empty="Nobody is registered."
+        empty={role === undefined ? "Nobody is registered." : "Nobody has this role."}
       />
     </Page>
   );

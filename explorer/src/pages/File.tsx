@@ -1,15 +1,16 @@
+import { Link } from "wouter";
 import type { FileOffer, Payment, Purpose } from "../api.ts";
-import { paidAmounts } from "../amounts.ts";
+import { earnings } from "../amounts.ts";
 import { Answer, Facts, Page } from "../parts/Page.tsx";
 import { BRIEF_COLUMNS } from "../parts/PaymentsTable.tsx";
-import { Address, Amount, Hash, Time } from "../parts/Shown.tsx";
-import { ListTable } from "../parts/Table.tsx";
+import { Address, Amount, Hash, roleName, Time } from "../parts/Shown.tsx";
+import { ListTable, Table } from "../parts/Table.tsx";
 import { useList, useOne } from "../queries.ts";
 
 export function FilePage({ id }: { id: string }) {
   const asked = useOne<FileOffer>("files", `/v1/files/${encodeURIComponent(id)}`);
   return (
-    <Page title="File">
+    <Page title={`File ${id}`}>
       <Answer of={asked} lines={8}>
         {(file) => <FileView file={file} id={id} />}
       </Answer>
@@ -17,7 +18,8 @@ export function FilePage({ id }: { id: string }) {
   );
 }
 
-const percent = (bps: number | null): string => `${((bps ?? 0) / 100).toString()} %`;
+const BPS = 100;
+const percent = (bps: number | null): string => `${((bps ?? 0) / BPS).toString()} %`;
 
 function FileView({ file, id }: { file: FileOffer; id: string }) {
   const { price, token } = file;
@@ -25,13 +27,13 @@ function FileView({ file, id }: { file: FileOffer; id: string }) {
     <>
       <Facts
         of={[
-          ["File id", <code>{file.fileId}</code>],
+          ["File id", <code>{file.fileId ?? id}</code>],
           ["Hash", <Hash value={file.fileHash} whole />],
           ["Name", file.name],
           ["Size", file.size === null ? null : `${file.size.toLocaleString("en")} bytes`],
           ["Kind", file.mimeType],
-          ["Validator", <Address value={file.validator} />],
-          ["Owner", file.owner === null ? null : <Address value={file.owner} />],
+          ["Validator", <Address value={file.validator} whole />],
+          ["Owner", file.owner === null ? null : <Address value={file.owner} whole />],
           ["Price", price === null || token === null ? "not for sale" : <Amount amount={price} token={token} />],
           [
             "Shares",
@@ -39,43 +41,71 @@ function FileView({ file, id }: { file: FileOffer; id: string }) {
               ? null
               : `owner ${percent(file.ownerShareBps)}, service node ${percent(file.serviceShareBps)}, the validator the rest`,
           ],
+          ["Version", file.version],
           ["Offered", file.offeredAt === null ? null : <Time at={file.offeredAt} exact />],
         ]}
       />
-      <Income id={id} />
-      {(["upload", "extension", "purchase"] as const).map((purpose) => (
-        <Payments key={purpose} id={id} purpose={purpose} />
-      ))}
+      <Sales id={id} />
+      <Payments id={id} purpose="upload" />
+      <Payments id={id} purpose="extension" />
     </>
   );
 }
 
-/** Of the purchases that are shown below: it says how many these are. */
-function Income({ id }: { id: string }) {
-  const { items, more } = useList<Payment>("payments", "/v1/transactions", { fileId: id, purpose: "purchase" });
-  const sums = new Map<string, bigint>();
-  for (const payment of items) {
-    for (const { token, amount } of paidAmounts(payment)) sums.set(token, (sums.get(token) ?? 0n) + amount);
-  }
+/** Who bought it, and what that brought to whom. */
+function Sales({ id }: { id: string }) {
+  const list = useList<Payment>("payments", "/v1/transactions", { fileId: id, purpose: "purchase" });
+  const { items, more } = list;
+  const which =
+    more === null
+      ? items.length === 1
+        ? "its purchase"
+        : `its ${items.length} purchases`
+      : `the ${items.length} purchases below`;
   return (
     <>
-      <h2>Income</h2>
-      {items.length === 0 ? <p className="note">Nobody has bought it.</p> : null}
-      {[...sums].map(([token, amount]) => (
-        <p key={token}>
-          <Amount amount={amount.toString()} token={token} /> of {more === null ? "" : "the newest "}
-          {items.length} {items.length === 1 ? "purchase" : "purchases"}
-        </p>
-      ))}
+      {items.length === 0 ? null : (
+        <>
+          <h2>Income</h2>
+          <p>
+            From {which}
+            {more === null ? "." : ": show more there to count more."}
+          </p>
+          <Table
+            caption="What purchases brought to whom"
+            items={earnings(items)}
+            keyOf={({ address, token }) => address + token}
+            columns={[
+              { name: "Earner", of: ({ address }) => <Address value={address} /> },
+              { name: "Role", of: ({ role }) => roleName(role) },
+              {
+                name: "Income",
+                of: ({ amount, token }) => <Amount amount={amount.toString()} token={token} />,
+                end: true,
+              },
+            ]}
+          />
+        </>
+      )}
+      <h2>Purchases</h2>
+      <ListTable
+        list={list}
+        caption="Purchases, the newest first"
+        columns={BRIEF_COLUMNS}
+        keyOf={({ hash }) => hash}
+        empty="Nobody has bought it."
+      />
+      <p>
+        <Link href={`/payments?fileId=${encodeURIComponent(id)}`}>All payments that name it</Link>
+      </p>
     </>
   );
 }
 
-const TITLES = { upload: "Uploads", extension: "Extensions", purchase: "Purchases" };
+const TITLES = { upload: "Uploads", extension: "Extensions" };
 
 function Payments({ id, purpose }: { id: string; purpose: Purpose & keyof typeof TITLES }) {
   const list = useList<Payment>("payments", "/v1/transactions", { fileId: id, purpose });
-  if (purpose === "extension" && list.items.length === 0) return null;
   return (
     <>
       <h2>{TITLES[purpose]}</h2>

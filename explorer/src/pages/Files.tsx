@@ -1,4 +1,4 @@
-import { Link } from "wouter";
+import { Link, useSearchParams } from "wouter";
 import type { FileOffer } from "../api.ts";
 import { Page } from "../parts/Page.tsx";
 import { Address, Amount, Time } from "../parts/Shown.tsx";
@@ -10,10 +10,21 @@ export function filePath(id: string): string {
 }
 
 export function FilesPage() {
+  const [params] = useSearchParams();
+  const [validator, owner] = [params.get("validator") ?? undefined, params.get("owner") ?? undefined];
+  const whose = validator ?? owner;
   return (
     <Page title="Files">
+      {whose === undefined ? (
+        <p>What is for sale. Any other file that was uploaded is found by the search.</p>
+      ) : (
+        <p>
+          Those {validator === undefined ? "owned" : "offered"} by <Address value={whose} />.{" "}
+          <Link href="/files">All files</Link>
+        </p>
+      )}
       <ListTable
-        list={useList<FileOffer>("files", "/v1/files")}
+        list={useList<FileOffer>("files", "/v1/files", { validator, owner })}
         caption="Files for sale, the newest first"
         columns={[
           {
@@ -27,8 +38,8 @@ export function FilesPage() {
               price === null || token === null ? null : <Amount amount={price} token={token} />,
             end: true,
           },
-          { name: "Validator", of: ({ validator }) => <Address value={validator} /> },
-          { name: "Owner", of: ({ owner }) => (owner === null ? null : <Address value={owner} />) },
+          { name: "Validator", of: ({ validator: of }) => <Address value={of} /> },
+          { name: "Owner", of: ({ owner: of }) => (of === null ? null : <Address value={of} />) },
           { name: "Offered", of: ({ offeredAt }) => (offeredAt === null ? null : <Time at={offeredAt} />) },
         ]}
         keyOf={({ fileHash }) => fileHash}

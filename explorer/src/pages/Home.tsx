@@ -3,9 +3,9 @@ import { Link } from "wouter";
 import type { Hour, Payment, Statistics, Status } from "../api.ts";
 import { countdown } from "../format.ts";
 import { useLive } from "../live.tsx";
-import { Answer, Loading, Page } from "../parts/Page.tsx";
+import { Answer, Guard, Loading, Page, Problem } from "../parts/Page.tsx";
 import { BRIEF_COLUMNS } from "../parts/PaymentsTable.tsx";
-import { Amount } from "../parts/Shown.tsx";
+import { Amount, Hash } from "../parts/Shown.tsx";
 import { Table } from "../parts/Table.tsx";
 import { useNow } from "../parts/now.ts";
 import { useList, useOne, useStatus } from "../queries.ts";
@@ -26,9 +26,8 @@ export function HomePage() {
       <Tiles status={status} open={open} statistics={statistics.data} />
       <h2>Newest payments</h2>
       <LivePayments />
-      <h2>
-        <Link href="/hours">Last hours</Link>
-      </h2>
+      <h2>Last hours</h2>
+      {hours.error !== null && hours.items.length === 0 ? <Problem error={hours.error} retry={hours.retry} /> : null}
       {hours.loading ? (
         <Loading lines={HOURS_SHOWN} />
       ) : (
@@ -39,32 +38,18 @@ export function HomePage() {
           keyOf={({ number }) => String(number)}
         />
       )}
-      <Answer of={statistics} lines={8}>
+      <p>
+        <Link href="/hours">All hours</Link>
+      </p>
+      <Answer of={statistics} lines={12}>
         {(data) => (
           <>
-            <Suspense fallback={<Loading lines={8} />}>
-              <Charts statistics={data} />
-            </Suspense>
-            <h2>Tokens</h2>
-            <Table
-              caption="What was deposited, is held here, and was withdrawn"
-              items={data.tokens}
-              keyOf={({ token }) => token}
-              columns={[
-                { name: "Deposits", of: ({ deposits }) => deposits.toLocaleString("en"), end: true },
-                {
-                  name: "Deposited",
-                  of: ({ token, deposited }) => <Amount amount={deposited} token={token} />,
-                  end: true,
-                },
-                { name: "Held", of: ({ token, live }) => <Amount amount={live} token={token} />, end: true },
-                {
-                  name: "Withdrawn",
-                  of: ({ token, withdrawn }) => <Amount amount={withdrawn} token={token} />,
-                  end: true,
-                },
-              ]}
-            />
+            <Guard of="charts">
+              <Suspense fallback={<Loading lines={10} />}>
+                <Charts statistics={data} />
+              </Suspense>
+            </Guard>
+            <Tokens statistics={data} />
           </>
         )}
       </Answer>
@@ -81,11 +66,14 @@ function Tiles({
   open: Hour | undefined;
   statistics: Statistics | undefined;
 }) {
+  const count = (value: number | undefined): string => value?.toLocaleString("en") ?? "…";
+  const last = status === undefined ? "…" : status.lastCommitted === null ? "none yet" : `hour ${status.lastCommitted}`;
   const tiles: [string, string][] = [
-    ["open hour", open === undefined ? "…" : String(open.number)],
-    ["payments in it", open?.transactionCount.toLocaleString("en") ?? "…"],
-    ["last hour on Ethereum", status === undefined ? "…" : String(status.lastCommitted ?? "none")],
-    ["payments in all", statistics?.payments.toLocaleString("en") ?? "…"],
+    ["Payments", count(statistics?.payments)],
+    [`In the open hour${open === undefined ? "" : ` ${open.number}`}`, count(open?.transactionCount)],
+    ["Newest on Ethereum", last],
+    ["Deposits", count(statistics?.deposits)],
+    ["Unspent outputs", count(statistics?.liveOutputs)],
   ];
   return (
     <dl className="tiles">
@@ -96,7 +84,7 @@ function Tiles({
         </div>
       ))}
       <div>
-        <dt>until it is committed</dt>
+        <dt>Next commit</dt>
         <dd>{status === undefined ? "…" : <Countdown until={status.nextCommitAt} />}</dd>
       </div>
     </dl>
@@ -109,18 +97,21 @@ function Countdown({ until }: { until: number }) {
 
 /** What the stream told of, above what was there before. */
 function LivePayments() {
-  const { payments, count } = useLive();
+  const { payments, count, paused } = useLive();
   const list = useList<Payment>("payments", "/v1/transactions");
   if (list.loading) return <Loading lines={PAYMENTS_SHOWN} />;
+  if (list.error !== null && list.items.length === 0) return <Problem error={list.error} retry={list.retry} />;
   const known = new Map([...payments, ...list.items].map((payment) => [payment.hash, payment]));
   const newest = [...known.values()].sort(newestFirst).slice(0, PAYMENTS_SHOWN);
   const live = new Set(payments.map(({ hash }) => hash));
   return (
     <>
-      <p role="status" className="count">
-        {count === 0
-          ? "Each payment shows here the moment it is accepted."
-          : `${count.toLocaleString("en")} accepted since you opened this page`}
+      <p className="shown">
+        {paused
+          ? "Paused: nothing changes until you go on."
+          : count === 0
+            ? "Each payment shows here the moment it is accepted."
+            : `${count.toLocaleString("en")} accepted since you opened this page.`}
       </p>
       {newest.length === 0 ? (
         <p className="note">No payment was made yet.</p>
@@ -142,4 +133,28 @@ function LivePayments() {
 
 function newestFirst(a: Payment, b: Payment): number {
   return b.blockNumber - a.blockNumber || b.transactionIndex - a.transactionIndex;
+}
+
+function Tokens({ statistics }: { statistics: Statistics }) {
+  return (
+    <>
+      <h2>Tokens</h2>
+      {statistics.tokens.length === 0 ? (
+        <p className="note">Nothing was deposited yet.</p>
+      ) : (
+        <Table
+          caption="What was deposited, is held here, and was withdrawn"
+          items={statistics.tokens}
+          keyOf={({ token }) => token}
+          columns={[
+            { name: "Token", of: ({ token }) => <Hash value={token} /> },
+            { name: "Deposits", of: ({ deposits }) => deposits.toLocaleString("en"), end: true },
+            { name: "Deposited", of: ({ token, deposited }) => <Amount amount={deposited} token={token} />, end: true },
+            { name: "Held here", of: ({ token, live }) => <Amount amount={live} token={token} />, end: true },
+            { name: "Withdrawn", of: ({ token, withdrawn }) => <Amount amount={withdrawn} token={token} />, end: true },
+          ]}
+        />
+      )}
+    </>
+  );
 }

@@ -1,9 +1,10 @@
 import { Link } from "wouter";
 import type { Hour, Payment } from "../api.ts";
-import { formatUnits } from "../format.ts";
+import { countdown } from "../format.ts";
 import { Answer, Facts, Page } from "../parts/Page.tsx";
 import { PAYMENT_COLUMNS } from "../parts/PaymentsTable.tsx";
-import { EthereumTransaction, Hash, State, Time } from "../parts/Shown.tsx";
+import { EthereumTransaction, Fee, Hash, State, Time } from "../parts/Shown.tsx";
+import { useNow } from "../parts/now.ts";
 import { ListTable } from "../parts/Table.tsx";
 import { useList, useOne, useStatus } from "../queries.ts";
 import { gasPerPayment } from "./Hours.tsx";
@@ -22,6 +23,7 @@ export function HourPage({ number }: { number: string }) {
 function HourView({ hour }: { hour: Hour }) {
   const status = useStatus();
   const list = useList<Payment>("payments", `/v1/blocks/${hour.number}/transactions`);
+  const isOpen = hour.state === "open";
   return (
     <>
       <Facts
@@ -30,23 +32,27 @@ function HourView({ hour }: { hour: Hour }) {
           ["Payments", hour.transactionCount.toLocaleString("en")],
           ["Began", <Time at={hour.openedAt} exact />],
           ["Ended", hour.sealedAt === null ? "not yet" : <Time at={hour.sealedAt} exact />],
-          ["Root", hour.transactionsRoot === null ? null : <Hash value={hour.transactionsRoot} whole />],
+          ["Ends in", isOpen && status !== undefined ? <Ends at={status.nextCommitAt} /> : null],
+          [
+            "Root",
+            hour.transactionsRoot === null ? "not before it ends" : <Hash value={hour.transactionsRoot} whole />,
+          ],
           ["On Ethereum", hour.timestamp === null ? "not yet" : <Time at={hour.timestamp * 1000} exact />],
           [
             "Commit",
             hour.commitTransaction === null ? null : (
-              <EthereumTransaction value={hour.commitTransaction} chainId={status?.chainId} />
+              <EthereumTransaction value={hour.commitTransaction} chainId={status?.chainId} whole />
             ),
           ],
-          ["Fee", hour.fee === null ? null : `${formatUnits(hour.fee, 18)} ETH`],
+          ["Fee", hour.fee === null ? null : <Fee wei={hour.fee} />],
           ["Gas", hour.gasUsed === null ? null : hour.gasUsed.toLocaleString("en")],
           ["Gas a payment", gasPerPayment(hour)],
         ]}
       />
       <nav className="beside" aria-label="Hours beside it">
-        {hour.number > 1 ? <Link href={`/hours/${hour.number - 1}`}>← hour {hour.number - 1}</Link> : null}
+        {hour.number > 1 ? <Link href={`/hours/${hour.number - 1}`}>← Hour {hour.number - 1}</Link> : null}
         {status !== undefined && hour.number < status.openBlock ? (
-          <Link href={`/hours/${hour.number + 1}`}>hour {hour.number + 1} →</Link>
+          <Link href={`/hours/${hour.number + 1}`}>Hour {hour.number + 1} →</Link>
         ) : null}
       </nav>
       <h2>Payments</h2>
@@ -59,4 +65,8 @@ function HourView({ hour }: { hour: Hour }) {
       />
     </>
   );
+}
+
+function Ends({ at }: { at: number }) {
+  return <span role="timer">{countdown(at - useNow())}</span>;
 }

@@ -1,8 +1,7 @@
 import { Link } from "wouter";
 import type { Hour } from "../api.ts";
-import { formatUnits } from "../format.ts";
 import { Page } from "../parts/Page.tsx";
-import { EthereumTransaction, Hash, State, Time } from "../parts/Shown.tsx";
+import { EthereumTransaction, Fee, Hash, State, Time } from "../parts/Shown.tsx";
 import { ListTable, type Column } from "../parts/Table.tsx";
 import { useList, useStatus } from "../queries.ts";
 
@@ -28,7 +27,7 @@ export function hourColumns(chainId: number | undefined): Column<Hour>[] {
       of: ({ commitTransaction }) =>
         commitTransaction === null ? null : <EthereumTransaction value={commitTransaction} chainId={chainId} />,
     },
-    { name: "Fee", of: ({ fee }) => (fee === null ? null : `${formatUnits(fee, 18)} ETH`), end: true },
+    { name: "Fee", of: ({ fee }) => (fee === null ? null : <Fee wei={fee} />), end: true },
     { name: "Gas a payment", of: (hour) => gasPerPayment(hour), end: true },
   ];
 }
@@ -37,7 +36,7 @@ export function HoursPage() {
   const chainId = useStatus()?.chainId;
   return (
     <Page title="Hours">
-      <p>Once an hour one root of all its payments is committed to Ethereum.</p>
+      <p>Once an hour one root over all its payments is committed to Ethereum. Hours without payments are not.</p>
       <ListTable
         list={useList<Hour>("hours", "/v1/blocks")}
         caption="Hours, the newest first"

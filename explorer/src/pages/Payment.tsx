@@ -1,19 +1,21 @@
 import { lazy, Suspense, useState } from "react";
 import { Link } from "wouter";
 import { changes } from "../amounts.ts";
-import type { Output, Payment } from "../api.ts";
-import { Answer, Facts, Loading, Page } from "../parts/Page.tsx";
+import type { Output, Payment, Status } from "../api.ts";
+import { Answer, Facts, Guard, Loading, Page } from "../parts/Page.tsx";
 import { PaidAmounts } from "../parts/PaymentsTable.tsx";
-import { Address, Amount, EthereumTransaction, Hash, State, Time } from "../parts/Shown.tsx";
+import { Address, Amount, EthereumTransaction, Hash, Purpose, roleName, State, Time } from "../parts/Shown.tsx";
 import { Table } from "../parts/Table.tsx";
 import { useOne, useStatus } from "../queries.ts";
+import { Origin } from "./Chain.tsx";
+import { filePath } from "./Files.tsx";
 
 const Verification = lazy(async () => await import("../parts/Verification.tsx"));
 
 export function PaymentPage({ hash }: { hash: string }) {
   const asked = useOne<Payment>("payments", `/v1/transactions/${hash}`);
   return (
-    <Page title="Payment">
+    <Page title={`Payment ${hash.slice(0, 10)}…`}>
       <Answer of={asked} lines={12}>
         {(payment) => <PaymentView payment={payment} asked={hash} />}
       </Answer>
@@ -22,44 +24,50 @@ export function PaymentPage({ hash }: { hash: string }) {
 }
 
 function PaymentView({ payment, asked }: { payment: Payment; asked: string }) {
-  const chainId = useStatus()?.chainId;
+  const status = useStatus();
   const roles = new Map(payment.parties.map(({ address, role }) => [address, role]));
   return (
     <>
+      {payment.hash === asked.toLowerCase() ? null : (
+        <div className="note bad" role="alert">
+          <strong>The operator answered with another payment</strong> than the one you asked for: do not believe what
+          follows.
+        </div>
+      )}
       <Facts
         of={[
-          ["Hash", <Hash value={payment.hash} whole />],
-          ["State", <State value={payment.state} />],
-          ["Purpose", payment.purpose],
+          ["Hash", <Hash value={asked} whole />],
+          ["Purpose", <Purpose value={payment.purpose} />],
           ["Amount", <PaidAmounts payment={payment} />],
           ["File", fileLink(payment)],
           [
             "Place",
             <>
-              payment {payment.transactionIndex} of hour{" "}
-              <Link href={`/hours/${payment.blockNumber}`}>{payment.blockNumber}</Link>
+              payment {payment.transactionIndex} in{" "}
+              <Link href={`/hours/${payment.blockNumber}`}>hour {payment.blockNumber}</Link>
             </>,
           ],
+          ["State", <State value={payment.state} />],
           ["Accepted", <Time at={payment.acceptedAt} exact />],
           ["On Ethereum", payment.committedAt === null ? "not yet" : <Time at={payment.committedAt} exact />],
-          ["Final there", payment.finalizedAt === null ? "not yet" : <Time at={payment.finalizedAt} exact />],
+          ["Seen final", payment.finalizedAt === null ? "not yet" : <Time at={payment.finalizedAt} exact />],
           [
             "Commit",
             payment.commitTransaction === null ? null : (
-              <EthereumTransaction value={payment.commitTransaction} chainId={chainId} />
+              <EthereumTransaction value={payment.commitTransaction} chainId={status?.chainId} whole />
             ),
           ],
         ]}
       />
-      <Check payment={payment} asked={asked} />
-      <h2>Who has what after it</h2>
+      <Check payment={payment} asked={asked} status={status} />
+      <h2>Plus and minus</h2>
       <Table
         caption="Plus and minus of each party"
         items={changes(payment)}
         keyOf={({ address, token }) => address + token}
         columns={[
           { name: "Party", of: ({ address }) => <Address value={address} /> },
-          { name: "Role", of: ({ address }) => roles.get(address) ?? null },
+          { name: "Role", of: ({ address }) => roleName(roles.get(address) ?? null) },
           {
             name: "Change",
             of: ({ change, token }) => <Amount amount={change.toString()} token={token} sign />,
@@ -77,11 +85,7 @@ function PaymentView({ payment, asked }: { payment: Payment; asked: string }) {
 
 function fileLink({ fileId, fileHash, purpose }: Payment) {
   if (purpose === "transfer" || purpose === "swap") return null;
-  return fileId === null ? (
-    <Hash value={fileHash} />
-  ) : (
-    <Link href={`/files/${encodeURIComponent(fileId)}`}>{fileId}</Link>
-  );
+  return fileId === null ? <Hash value={fileHash} /> : <Link href={filePath(fileId)}>{fileId}</Link>;
 }
 
 function Outputs({ caption, items, signatures }: { caption: string; items: Output[]; signatures?: string[] }) {
@@ -94,31 +98,19 @@ function Outputs({ caption, items, signatures }: { caption: string; items: Outpu
         { name: "Output", of: ({ id }) => <Hash value={id} to={`/outputs/${id}`} /> },
         { name: "Owner", of: ({ owner }) => <Address value={owner} /> },
         { name: "Amount", of: ({ amount, token }) => <Amount amount={amount} token={token} />, end: true },
-        { name: "From", of: (output) => <Origin output={output} /> },
-        signatures === undefined
-          ? { name: "State", of: ({ state }) => <State value={state} /> }
-          : {
-              name: "Signature",
-              of: (output) => <Hash value={signatures[items.indexOf(output)] ?? ""} />,
-            },
+        ...(signatures === undefined
+          ? [{ name: "State", of: ({ state }: Output) => <State value={state} /> }]
+          : [
+              { name: "From", of: (output: Output) => <Origin output={output} /> },
+              { name: "Signature", of: (output: Output) => <Hash value={signatures[items.indexOf(output)] ?? ""} /> },
+            ]),
       ]}
     />
   );
 }
 
-function Origin({ output: { depositId, blockNumber, transactionIndex, outputIndex } }: { output: Output }) {
-  if (depositId !== null) return <Link href="/deposits">deposit {depositId}</Link>;
-  return (
-    <>
-      output {outputIndex} of payment {transactionIndex} of{" "}
-      <Link href={`/hours/${blockNumber}`}>hour {blockNumber}</Link>
-    </>
-  );
-}
-
-function Check({ payment, asked }: { payment: Payment; asked: string }) {
+function Check({ payment, asked, status }: { payment: Payment; asked: string; status: Status | undefined }) {
   const [open, setOpen] = useState(false);
-  const status = useStatus();
   if (!open) {
     return (
       <p>
@@ -128,10 +120,12 @@ function Check({ payment, asked }: { payment: Payment; asked: string }) {
       </p>
     );
   }
-  if (status === undefined) return <Loading lines={6} />;
+  if (status === undefined) return <Loading lines={10} />;
   return (
-    <Suspense fallback={<Loading lines={6} />}>
-      <Verification asked={asked} payment={payment} status={status} />
-    </Suspense>
+    <Guard of={asked}>
+      <Suspense fallback={<Loading lines={10} />}>
+        <Verification asked={asked} payment={payment} status={status} />
+      </Suspense>
+    </Guard>
   );
 }

@@ -1,5 +1,7 @@
+import { useId, useState } from "react";
 import { useSearchParams } from "wouter";
 import { PAYMENT_STATES, PURPOSES, type Payment } from "../api.ts";
+import { localTime } from "../format.ts";
 import { Page } from "../parts/Page.tsx";
 import { PAYMENT_COLUMNS } from "../parts/PaymentsTable.tsx";
 import { ListTable } from "../parts/Table.tsx";
@@ -23,31 +25,21 @@ export function PaymentsPage() {
       { replace: true },
     );
   const filtered = FILTERS.some((name) => query[name] !== undefined);
+  const field = (name: (typeof FILTERS)[number]): Pick<FilterProps, "value" | "set"> => ({
+    value: query[name],
+    set: (value) => set(name, value),
+  });
   return (
     <Page title="Payments">
       <form className="filters" aria-label="Which payments" onSubmit={(event) => event.preventDefault()}>
-        <Choice name="purpose" label="Purpose" values={PURPOSES} value={query["purpose"]} set={set} />
-        <Choice name="state" label="State" values={PAYMENT_STATES} value={query["state"]} set={set} />
-        <Text
-          name="address"
-          label="Party"
-          placeholder="0x…"
-          pattern={/^0x[0-9a-fA-F]{40}$/}
-          value={query["address"]}
-          set={set}
-        />
-        <Text
-          name="fileId"
-          label="File id"
-          placeholder="any"
-          pattern={/^.{1,128}$/}
-          value={query["fileId"]}
-          set={set}
-        />
-        <Moment name="since" label="From" value={query["since"]} set={set} />
-        <Moment name="until" label="Until" value={query["until"]} set={set} />
+        <Choice label="Purpose" values={PURPOSES} {...field("purpose")} />
+        <Choice label="State" values={PAYMENT_STATES} {...field("state")} />
+        <Text label="Party" hint="0x and 40 hex digits" pattern={/^0x[0-9a-fA-F]{40}$/} {...field("address")} />
+        <Text label="File id" hint="1 to 128 characters" pattern={/^.{1,128}$/} {...field("fileId")} />
+        <Moment label="Accepted from" {...field("since")} />
+        <Moment label="Before" {...field("until")} />
         <button type="button" disabled={!filtered} onClick={() => setParams(new URLSearchParams(), { replace: true })}>
-          All payments
+          Clear
         </button>
       </form>
       <ListTable
@@ -62,17 +54,16 @@ export function PaymentsPage() {
 }
 
 interface FilterProps {
-  name: string;
   label: string;
   value: string | undefined;
-  set: (name: string, value: string) => void;
+  set: (value: string) => void;
 }
 
-function Choice({ name, label, values, value, set }: FilterProps & { values: readonly string[] }) {
+function Choice({ label, values, value, set }: FilterProps & { values: readonly string[] }) {
   return (
     <label>
       {label}
-      <select value={value ?? ""} onChange={(event) => set(name, event.target.value)}>
+      <select value={value ?? ""} onChange={({ target }) => set(target.value)}>
         <option value="">any</option>
         {values.map((each) => (
           <option key={each}>{each}</option>
@@ -82,60 +73,59 @@ function Choice({ name, label, values, value, set }: FilterProps & { values: rea
   );
 }
 
-/** What is typed counts when it is whole. */
-function Text({
-  name,
-  label,
-  value,
-  set,
-  pattern,
-  placeholder,
-}: FilterProps & { pattern: RegExp; placeholder: string }) {
+/** What is typed counts when it is whole: at Enter, or when the reader goes on. */
+function Text({ label, value, set, pattern, hint }: FilterProps & { pattern: RegExp; hint: string }) {
+  const [wrong, setWrong] = useState(false);
+  const id = useId();
+  const take = (text: string): void => {
+    const isWrong = text !== "" && !pattern.test(text);
+    setWrong(isWrong);
+    if (!isWrong && text !== (value ?? "")) set(text);
+  };
   return (
     <label>
       {label}
       <input
-        // Another filter from outside, as from a link, is another field.
+        // A filter from outside, as from a link, is another field.
         key={value ?? ""}
         defaultValue={value ?? ""}
-        placeholder={placeholder}
+        placeholder="any"
         spellCheck={false}
-        onBlur={({ target }) => take(target)}
+        aria-invalid={wrong}
+        aria-describedby={wrong ? id : undefined}
+        onBlur={({ target }) => take(target.value.trim())}
         onKeyDown={(event) => {
-          if (event.key === "Enter") take(event.currentTarget);
+          if (event.key === "Enter") take(event.currentTarget.value.trim());
+        }}
+      />
+      {wrong ? (
+        <span id={id} className="bad">
+          {hint}
+        </span>
+      ) : null}
+    </label>
+  );
+}
+
+/** In the reader's own time. What is half typed is left alone until the reader goes on. */
+function Moment({ label, value, set }: FilterProps) {
+  const shown = value === undefined ? "" : localTime(Number(value));
+  const take = (text: string): void => {
+    if (text !== shown) set(text === "" ? "" : String(new Date(text).getTime()));
+  };
+  return (
+    <label>
+      {label}
+      <input
+        key={shown}
+        type="datetime-local"
+        step={1}
+        defaultValue={shown}
+        onBlur={({ target }) => take(target.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter") take(event.currentTarget.value);
         }}
       />
     </label>
   );
-
-  function take(input: HTMLInputElement): void {
-    const text = input.value.trim();
-    const wrong = text !== "" && !pattern.test(text);
-    input.setAttribute("aria-invalid", String(wrong));
-    input.setCustomValidity(wrong ? `not a ${label.toLowerCase()}` : "");
-    if (wrong) input.reportValidity();
-    else if (text !== (value ?? "")) set(name, text);
-  }
-}
-
-/** In the reader's own time. */
-function Moment({ name, label, value, set }: FilterProps) {
-  const shown = value === undefined ? "" : localTime(Number(value));
-  return (
-    <label>
-      {label}
-      <input
-        type="datetime-local"
-        step={1}
-        value={shown}
-        onChange={({ target }) => set(name, target.value === "" ? "" : String(new Date(target.value).getTime()))}
-      />
-    </label>
-  );
-}
-
-function localTime(milliseconds: number): string {
-  const date = new Date(milliseconds);
-  if (Number.isNaN(date.getTime())) return "";
-  return new Date(milliseconds - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }

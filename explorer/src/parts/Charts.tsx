@@ -112,9 +112,11 @@ function Bars({ bars }: { bars: Bar[] }) {
     // Its colours are drawn, not styled.
     const scheme = window.matchMedia("(prefers-color-scheme: dark)");
     scheme.addEventListener("change", draw);
+    window.addEventListener("themechange", draw);
     return () => {
       resized.disconnect();
       scheme.removeEventListener("change", draw);
+      window.removeEventListener("themechange", draw);
       chart.current?.destroy();
       chart.current = null;
     };
@@ -133,7 +135,11 @@ function stacked(bars: Bar[]): uPlot.AlignedData {
 
 function optionsOf(element: HTMLElement): uPlot.Options {
   const style = getComputedStyle(element);
-  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  // Of a pair of colours, the one that holds here.
+  const colour = (name: string): string => {
+    element.style.color = `var(--${name})`;
+    return style.color;
+  };
   const axis: uPlot.Axis = {
     stroke: colour("muted"),
     font: `12px ${style.fontFamily}`,
@@ -163,6 +169,9 @@ function optionsOf(element: HTMLElement): uPlot.Options {
 
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
 
+/** Above this, words for thousands no longer help. */
+const COMPACT_MAX = 1e15;
+
 function short(value: number): string {
-  return COMPACT.format(value);
+  return value < COMPACT_MAX ? COMPACT.format(value) : value.toExponential(0);
 }

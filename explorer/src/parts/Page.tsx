@@ -1,15 +1,22 @@
-import { useEffect, useRef, type ReactNode } from "react";
+import { Component, useEffect, useRef, type ReactNode } from "react";
 import { ApiError } from "../api.ts";
 
 let opened = false;
+/** Back and forward leave the reader where they were. */
+let popped = false;
+window.addEventListener("popstate", () => (popped = true));
 
 /** A page with its heading, which takes the focus when the reader comes to it from another one. */
 export function Page({ title, children }: { title: string; children: ReactNode }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · Plasma Billing`;
-    if (opened) heading.current?.focus();
+    if (opened) {
+      heading.current?.focus({ preventScroll: true });
+      if (!popped) window.scrollTo(0, 0);
+    }
     opened = true;
+    popped = false;
   }, [title]);
   return (
     <>
@@ -21,20 +28,22 @@ export function Page({ title, children }: { title: string; children: ReactNode }
   );
 }
 
+const SAID: Record<string, string> = {
+  NOT_FOUND: "There is no such thing here.",
+  MALFORMED: "This cannot be asked for.",
+  OVERLOADED: "The operator is busy.",
+  UNREACHABLE: "The operator does not answer.",
+};
+
 /** What went wrong, in the operator's words; it is asked again by itself, or when told to. */
 export function Problem({ error, retry }: { error: Error; retry?: () => void }) {
-  const code = error instanceof ApiError ? error.code : "ERROR";
-  const said: Record<string, string> = {
-    NOT_FOUND: "There is no such thing here.",
-    OVERLOADED: "The operator is busy: it is asked again.",
-  };
+  const { code, final } = error instanceof ApiError ? error : { code: "ERROR", final: false };
   return (
     <div className="note bad" role="alert">
       <p>
-        <strong>{said[code] ?? error.message}</strong>
-        {said[code] === undefined ? null : ` ${error.message}`}
+        <strong>{SAID[code] ?? "Something went wrong."}</strong> {code === "UNREACHABLE" ? null : error.message}
       </p>
-      {retry === undefined ? null : (
+      {retry === undefined || final ? null : (
         <button type="button" onClick={retry}>
           Try again
         </button>
@@ -43,10 +52,38 @@ export function Problem({ error, retry }: { error: Error; retry?: () => void }) 
   );
 }
 
-/** Of the size of what comes, so that nothing jumps. */
+/** Keeps a fault in one part of the page from taking the rest away; another `of` is another try. */
+export class Guard extends Component<{ of: string; children: ReactNode }, { error: Error | null }> {
+  override state: { error: Error | null } = { error: null };
+
+  static getDerivedStateFromError(error: unknown): { error: Error } {
+    return { error: error instanceof Error ? error : new Error(String(error)) };
+  }
+
+  override componentDidUpdate(before: { of: string }): void {
+    if (before.of !== this.props.of && this.state.error !== null) this.setState({ error: null });
+  }
+
+  override render(): ReactNode {
+    const { error } = this.state;
+    if (error === null) return this.props.children;
+    return (
+      <div className="note bad" role="alert">
+        <p>
+          <strong>This part of the page does not work.</strong> {error.message}
+        </p>
+        <button type="button" onClick={() => window.location.reload()}>
+          Load the page again
+        </button>
+      </div>
+    );
+  }
+}
+
+/** Of the size of what comes, so that nothing jumps; unseen while the answer comes at once. */
 export function Loading({ lines = 3 }: { lines?: number }) {
   return (
-    <div role="status" className="loading">
+    <div className="loading" aria-busy="true">
       <span className="unseen">Loading</span>
       {Array.from({ length: lines }, (_, i) => (
         <div key={i} aria-hidden="true" />

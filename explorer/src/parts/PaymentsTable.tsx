@@ -1,17 +1,18 @@
 import { Link } from "wouter";
 import { paidAmounts, payersOf } from "../amounts.ts";
 import type { Payment } from "../api.ts";
-import { Address, Amount, Hash, State, Time } from "./Shown.tsx";
+import { Address, Amount, Hash, Purpose, State, Time } from "./Shown.tsx";
 import type { Column } from "./Table.tsx";
 
-/** What a payment's name in a link is. */
+/** Where a payment's page is. */
 export function paymentPath(hash: string): string {
   return `/payments/${hash}`;
 }
 
+/** What it gives to others than who pays; of a payment to oneself there is nothing. */
 export function PaidAmounts({ payment }: { payment: Payment }) {
   const paid = paidAmounts(payment);
-  if (paid.length === 0) return <>to itself</>;
+  if (paid.length === 0) return <span className="muted">to itself</span>;
   return paid.map(({ token, amount }) => (
     <div key={token}>
       <Amount amount={amount.toString()} token={token} />
@@ -32,7 +33,7 @@ function addresses(all: string[]) {
     ? null
     : all.map((address) => (
         <div key={address}>
-          <Address value={address} />
+          <Address value={address} plain />
         </div>
       ));
 }
@@ -41,7 +42,7 @@ const COMMON: Column<Payment>[] = [
   { name: "Payment", of: ({ hash }) => <Hash value={hash} to={paymentPath(hash)} /> },
   { name: "Hour", of: ({ blockNumber }) => <Link href={`/hours/${blockNumber}`}>{blockNumber}</Link>, end: true },
   { name: "Time", of: ({ acceptedAt }) => <Time at={acceptedAt} /> },
-  { name: "Purpose", of: ({ purpose }) => purpose },
+  { name: "Purpose", of: ({ purpose }) => <Purpose value={purpose} /> },
   { name: "State", of: ({ state }) => <State value={state} /> },
   { name: "Amount", of: (payment) => <PaidAmounts payment={payment} />, end: true },
   { name: "Payer", of: (payment) => addresses(payersOf(payment)) },

@@ -14,14 +14,17 @@ interface TableProps<T> {
   columns: Column<T>[];
   items: T[];
   keyOf: (item: T) => string;
+  /** Rows that just came. */
   marked?: (item: T) => boolean;
+  /** Rows that the reader was led to. */
+  current?: (item: T) => boolean;
 }
 
 /**
  * Rows on a wide screen, a card for each on a narrow one. The roles are written out: with another `display` browsers forget
  * that it is a table.
  */
-export function Table<T>({ caption, columns, items, keyOf, marked }: TableProps<T>) {
+export function Table<T>({ caption, columns, items, keyOf, marked, current }: TableProps<T>) {
   return (
     <div className="scroller" tabIndex={0} role="region" aria-label={caption}>
       <table role="table">
@@ -37,7 +40,12 @@ export function Table<T>({ caption, columns, items, keyOf, marked }: TableProps<
         </thead>
         <tbody role="rowgroup">
           {items.map((item) => (
-            <tr key={keyOf(item)} role="row" className={marked?.(item) === true ? "new" : undefined}>
+            <tr
+              key={keyOf(item)}
+              role="row"
+              className={marked?.(item) === true ? "new" : undefined}
+              aria-current={current?.(item) === true ? "true" : undefined}
+            >
               {columns.map(({ name, of, end }) => {
                 const value = of(item);
                 return (
@@ -47,7 +55,7 @@ export function Table<T>({ caption, columns, items, keyOf, marked }: TableProps<
                     data-name={name}
                     className={[end === true ? "end" : "", value === null ? "nothing" : ""].join(" ")}
                   >
-                    {value ?? <span aria-label="none">–</span>}
+                    <div className="value">{value ?? <span className="muted">–</span>}</div>
                   </td>
                 );
               })}
@@ -68,25 +76,31 @@ export function ListTable<T>({
   const { items, loading, error, more, loadingMore, retry, stale, refresh } = list;
   if (loading) return <Loading lines={8} />;
   return (
-    <>
+    <div className={list.changing ? "changing" : undefined} aria-busy={list.changing}>
       {error === null ? null : <Problem error={error} retry={retry} />}
-      {stale ? (
-        <p>
-          <button type="button" onClick={refresh}>
-            Something new came: begin at the top
-          </button>
-        </p>
-      ) : null}
       {items.length === 0 && error === null ? <p className="note">{empty}</p> : null}
-      {items.length === 0 ? null : <Table {...table} items={items} />}
+      {items.length === 0 ? null : (
+        <>
+          <p className="shown">
+            <span role="status">
+              {items.length.toLocaleString("en")} shown{more === null ? "" : ", there are more"}
+            </span>
+            {stale ? (
+              <button type="button" onClick={refresh}>
+                Something new came: begin at the top
+              </button>
+            ) : null}
+          </p>
+          <Table {...table} items={items} />
+        </>
+      )}
       {more === null ? null : (
         <p className="more">
           <button type="button" onClick={more} disabled={loadingMore}>
             {loadingMore ? "Loading" : "Show more"}
           </button>
-          <span role="status"> {items.length} shown</span>
         </p>
       )}
-    </>
+    </div>
   );
 }

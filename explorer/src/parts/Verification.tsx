@@ -205,7 +205,7 @@ function StepView({ name, step }: { name: StepName; step: Step }) {
         {step.facts.length === 0 ? null : (
           <dl>
             {step.facts.map(([fact, value]) => (
-              <div key={fact}>
+              <div key={`${fact} ${value}`}>
                 <dt>{fact}</dt>
                 <dd>
                   <code>{value}</code>

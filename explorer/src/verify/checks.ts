@@ -117,7 +117,7 @@ export function checkBalance(transaction: SignedTransaction, inputs: Output[]): 
   });
   const sums = new Map<string, bigint>();
   for (const { token, amount } of transaction.outputs) sums.set(token, (sums.get(token) ?? 0n) + amount);
-  const facts = [...sums].map(([token, sum]): Fact => [`Units of ${token}, in and out`, sum.toString()]);
+  const facts = [...sums].map(([token, sum]): Fact => ["In and out", `${sum} units of ${token}`]);
   return fault === null
     ? { facts, fault: null }
     : { facts: [], fault: `${fault.message}: ${JSON.stringify(fault.context)}` };
@@ -127,8 +127,8 @@ export function checkBalance(transaction: SignedTransaction, inputs: Output[]): 
 export function checkPath(hash: Hex, payment: Payment, { header, index, siblings }: Proof): Finding {
   const { number, transactionsRoot, transactionCount, timestamp } = header;
   const facts: Fact[] = [
-    ["Place", `payment ${index} of ${transactionCount} in hour ${number}`],
-    ["Path", siblings.length === 0 ? "none: it is the only payment" : `${siblings.length} hashes`],
+    ["Place", `index ${index}, of ${transactionCount} payments in hour ${number}`],
+    ["Path", siblings.length === 0 ? "none: it is the only payment" : siblings.join(" ")],
     ["Root", transactionsRoot],
   ];
   const failed = (fault: string): Finding => ({ facts, fault });
