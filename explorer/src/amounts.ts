@@ -1,4 +1,4 @@
-import type { Payment } from "./api.ts";
+import type { Payment } from "./shapes.ts";
 
 /** By token, what a payment gives to others than who pays in that token. Nothing: it only moves what is its payers' own. */
 export function paidAmounts({ inputs, outputs }: Payment): { token: string; amount: bigint }[] {

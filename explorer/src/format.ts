@@ -35,11 +35,14 @@ export function exactTime(milliseconds: number): string {
     .replace(/\.\d+Z$/, " UTC");
 }
 
+/** What is left, to the second. */
 export function countdown(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor((seconds % 3_600) / 60)];
+  const [days, hours] = [Math.floor(seconds / 86_400), Math.floor((seconds % 86_400) / 3_600)];
   const two = (value: number): string => String(value).padStart(2, "0");
-  return `${hours > 0 ? `${hours}:` : ""}${two(minutes)}:${two(seconds % 60)}`;
+  const rest = `${two(Math.floor((seconds % 3_600) / 60))}:${two(seconds % 60)}`;
+  if (days > 0) return `${days} d ${two(hours)}:${rest}`;
+  return hours > 0 ? `${hours}:${rest}` : rest;
 }
 
 /** As a field for date and time takes it, in the reader's own time; empty for what is no time. */

@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { API, type Payment } from "./api.ts";
+import { API } from "./api.ts";
+import type { Payment } from "./shapes.ts";
 import { tell } from "./queries.ts";
 import { EventStream, STALE } from "./stream.ts";
 

@@ -6,7 +6,8 @@ import {
   type UseQueryResult,
 } from "@tanstack/react-query";
 import { useMemo, useSyncExternalStore } from "react";
-import { get, type Page, type Status, type Token } from "./api.ts";
+import { get } from "./api.ts";
+import type { Page, Status, Token } from "./shapes.ts";
 
 export const ETHER = "0x0000000000000000000000000000000000000000";
 const PAGE_ITEMS = 50;

@@ -1,5 +1,5 @@
 import { Link, useSearchParams } from "wouter";
-import type { Account, Exit, Output, Payment } from "../api.ts";
+import type { Account, Exit, Output, Payment } from "../shapes.ts";
 import { Answer, Facts, Page } from "../parts/Page.tsx";
 import { PAYMENT_COLUMNS } from "../parts/PaymentsTable.tsx";
 import { Address, Amount, Hash, roleName, State } from "../parts/Shown.tsx";

@@ -1,5 +1,5 @@
 import { useSearchParams } from "wouter";
-import type { Registration } from "../api.ts";
+import type { Registration } from "../shapes.ts";
 import { Page } from "../parts/Page.tsx";
 import { Address, roleName, Time } from "../parts/Shown.tsx";
 import { ListTable } from "../parts/Table.tsx";

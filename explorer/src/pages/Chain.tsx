@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 import { Link } from "wouter";
-import type { Deposit, Exit, Output, Status } from "../api.ts";
+import type { Deposit, Exit, Output, Status } from "../shapes.ts";
 import { countdown } from "../format.ts";
 import { Page } from "../parts/Page.tsx";
 import { paymentPath } from "../parts/PaymentsTable.tsx";

@@ -1,5 +1,5 @@
 import { Link } from "wouter";
-import type { FileOffer, Payment, Purpose } from "../api.ts";
+import type { FileOffer, Payment, Purpose } from "../shapes.ts";
 import { earnings } from "../amounts.ts";
 import { Answer, Facts, Page } from "../parts/Page.tsx";
 import { BRIEF_COLUMNS } from "../parts/PaymentsTable.tsx";

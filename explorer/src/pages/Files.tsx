@@ -1,5 +1,5 @@
 import { Link, useSearchParams } from "wouter";
-import type { FileOffer } from "../api.ts";
+import type { FileOffer } from "../shapes.ts";
 import { Page } from "../parts/Page.tsx";
 import { Address, Amount, Time } from "../parts/Shown.tsx";
 import { ListTable } from "../parts/Table.tsx";

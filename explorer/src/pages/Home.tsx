@@ -1,6 +1,6 @@
 import { lazy, Suspense } from "react";
 import { Link } from "wouter";
-import type { Hour, Payment, Statistics, Status } from "../api.ts";
+import type { Hour, Payment, Statistics, Status } from "../shapes.ts";
 import { countdown } from "../format.ts";
 import { useLive } from "../live.tsx";
 import { Answer, Guard, Loading, Page, Problem } from "../parts/Page.tsx";

@@ -1,5 +1,5 @@
 import { Link } from "wouter";
-import type { Hour, Payment } from "../api.ts";
+import type { Hour, Payment } from "../shapes.ts";
 import { countdown } from "../format.ts";
 import { Answer, Facts, Page } from "../parts/Page.tsx";
 import { PAYMENT_COLUMNS } from "../parts/PaymentsTable.tsx";

@@ -1,5 +1,5 @@
 import { Link } from "wouter";
-import type { Hour } from "../api.ts";
+import type { Hour } from "../shapes.ts";
 import { Page } from "../parts/Page.tsx";
 import { EthereumTransaction, Fee, Hash, State, Time } from "../parts/Shown.tsx";
 import { ListTable, type Column } from "../parts/Table.tsx";

@@ -1,5 +1,5 @@
 import { Link } from "wouter";
-import type { OutputHistory } from "../api.ts";
+import type { OutputHistory } from "../shapes.ts";
 import { Answer, Facts, Page } from "../parts/Page.tsx";
 import { paymentPath } from "../parts/PaymentsTable.tsx";
 import { Address, Amount, Hash, State } from "../parts/Shown.tsx";

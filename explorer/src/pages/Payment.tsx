@@ -1,7 +1,7 @@
 import { lazy, Suspense, useState } from "react";
 import { Link } from "wouter";
 import { changes } from "../amounts.ts";
-import type { Output, Payment, Status } from "../api.ts";
+import type { Output, Payment, Status } from "../shapes.ts";
 import { Answer, Facts, Guard, Loading, Page } from "../parts/Page.tsx";
 import { PaidAmounts } from "../parts/PaymentsTable.tsx";
 import { Address, Amount, EthereumTransaction, Hash, Purpose, roleName, State, Time } from "../parts/Shown.tsx";

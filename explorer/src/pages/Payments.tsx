@@ -1,6 +1,6 @@
 import { useId, useState } from "react";
 import { useSearchParams } from "wouter";
-import { PAYMENT_STATES, PURPOSES, type Payment } from "../api.ts";
+import { PAYMENT_STATES, PURPOSES, type Payment } from "../shapes.ts";
 import { localTime } from "../format.ts";
 import { Page } from "../parts/Page.tsx";
 import { PAYMENT_COLUMNS } from "../parts/PaymentsTable.tsx";

@@ -1,5 +1,5 @@
 import { Link, Redirect, useSearch } from "wouter";
-import type { Found } from "../api.ts";
+import type { Found } from "../shapes.ts";
 import { Answer, Page } from "../parts/Page.tsx";
 import { paymentPath } from "../parts/PaymentsTable.tsx";
 import { useOne } from "../queries.ts";

@@ -1,7 +1,7 @@
 import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
-import { PURPOSES, type Purpose, type Statistics, type Volume } from "../api.ts";
+import { PURPOSES, type Purpose, type Statistics, type Volume } from "../shapes.ts";
 import { exactTime, shorten } from "../format.ts";
 import { useTokens } from "../queries.ts";
 import { Amount } from "./Shown.tsx";

@@ -1,6 +1,6 @@
 import { Link } from "wouter";
 import { paidAmounts, payersOf } from "../amounts.ts";
-import type { Payment } from "../api.ts";
+import type { Payment } from "../shapes.ts";
 import { Address, Amount, Hash, Purpose, State, Time } from "./Shown.tsx";
 import type { Column } from "./Table.tsx";
 

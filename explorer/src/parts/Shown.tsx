@@ -1,6 +1,6 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { Link } from "wouter";
-import type { Token } from "../api.ts";
+import type { Token } from "../shapes.ts";
 import { ago, exactTime, formatUnits, shorten } from "../format.ts";
 import { ETHER, useTokens } from "../queries.ts";
 import { announce } from "./announce.tsx";

@@ -1,7 +1,8 @@
 import { useEffect, useMemo, useState, type FormEvent } from "react";
 import { isHexOfLength } from "@plasma-billing/protocol/hex.ts";
 import type { Address, Domain } from "@plasma-billing/protocol/typedData.ts";
-import { ApiError, get, type OutputHistory, type Payment, type Proof, type Status } from "../api.ts";
+import { ApiError, get } from "../api.ts";
+import type { OutputHistory, Payment, Proof, Status } from "../shapes.ts";
 import { nodeCall, walletCall, type Call, type WalletProvider } from "../verify/ethereum.ts";
 import { recall, remember, type Remembered } from "../verify/remembered.ts";
 import {

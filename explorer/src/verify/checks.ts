@@ -13,7 +13,7 @@ import {
 } from "@plasma-billing/protocol/transaction.ts";
 import { decodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import type { Output, Payment, Proof } from "../api.ts";
+import type { Output, Payment, Proof } from "../shapes.ts";
 import { recoverSigner } from "./recover.ts";
 
 // What a reader's browser computes by itself from what the operator showed. Nothing here asks anybody; nothing the operator
@@ -83,6 +83,10 @@ export function checkInputs(separator: Hex, payment: Payment, creators: Creators
 /** The id that what is shown of an output gives; null where nobody showed the payment that made it. */
 function outputMade(separator: Hex, shown: Output, creator: Payment | undefined): OutputId | null {
   const [owner, token, amount] = [shown.owner.toLowerCase(), shown.token.toLowerCase(), BigInt(shown.amount)];
+  if (amount.toString() !== shown.amount) throw new Error(`${shown.amount} is no amount`);
+  for (const number of [shown.outputIndex, shown.depositId ?? 0]) {
+    if (!Number.isSafeInteger(number) || number < 0) throw new Error(`${number} is no index`);
+  }
   if (shown.depositId !== null) {
     const deposit = { id: BigInt(shown.depositId), owner: owner as Address, token: token as Address, amount };
     return outputId(depositHash(separator, deposit), shown.outputIndex);

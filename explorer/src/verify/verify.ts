@@ -1,6 +1,6 @@
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { domainSeparator, type Domain } from "@plasma-billing/protocol/typedData.ts";
-import type { Payment, Proof } from "../api.ts";
+import type { Payment, Proof } from "../shapes.ts";
 import {
   checkBalance,
   checkContent,
