@@ -56,6 +56,7 @@ export function checkContent(separator: Hex, asked: Hex, payment: Payment): Cont
     const id = outputId(hash, index);
     if (output.id !== id) return failed(`Output ${index} has the id ${id}; shown is ${output.id}.`);
     if (output.outputIndex !== index) return failed(`Output ${index} is shown as output ${output.outputIndex}.`);
+    if (output.depositId !== null) return failed(`Output ${index} is shown as a deposit's.`);
     if (output.blockNumber !== payment.blockNumber || output.transactionIndex !== payment.transactionIndex) {
       return failed(`Output ${index} is shown in another place than the payment.`);
     }
