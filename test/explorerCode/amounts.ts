@@ -51,10 +51,17 @@ describe("the explorer's amounts", () => {
 
   it("give each party its plus and minus, which add up to nothing", () => {
     const owners = fc.constantFrom(ALICE, BOB, CAROL);
-    const outputs = fc.array(fc.tuple(owners, fc.constantFrom(COIN, MONEY), fc.bigInt(1n, 2n ** 255n)), { maxLength: 16 });
+    const outputs = fc.array(fc.tuple(owners, fc.constantFrom(COIN, MONEY), fc.bigInt(1n, 2n ** 255n)), {
+      maxLength: 16,
+    });
     fc.assert(
       fc.property(outputs, outputs, (spent, made) => {
-        const rows = changes(payment(spent.map((of) => output(...of)), made.map((of) => output(...of))));
+        const rows = changes(
+          payment(
+            spent.map((of) => output(...of)),
+            made.map((of) => output(...of)),
+          ),
+        );
         const sum = (all: [string, string, bigint][], token: string): bigint =>
           all.reduce((total, [, of, amount]) => total + (of === token ? amount : 0n), 0n);
         for (const token of [COIN, MONEY]) {

@@ -17,7 +17,14 @@ import {
   type Verification,
 } from "../../explorer/src/verify/verify.ts";
 import { devKey } from "../helpers/chain.ts";
-import { DOMAIN, MemoryOperator, signPayment, SERVICE_NODE, SPENDERS, type SignedJson } from "../helpers/memoryOperator.ts";
+import {
+  DOMAIN,
+  MemoryOperator,
+  signPayment,
+  SERVICE_NODE,
+  SPENDERS,
+  type SignedJson,
+} from "../helpers/memoryOperator.ts";
 
 const [alice, bob, carol] = SPENDERS as [Wallet, Wallet, Wallet];
 const domain: Domain = { chainId: 31_337n, verifyingContract: DOMAIN.verifyingContract as Address };
@@ -28,7 +35,7 @@ const rootChain = new Interface(["function blockHashes(uint64 number) view retur
 function tampered(value: unknown): unknown[] {
   if (typeof value === "number") return [value + 1, -1, 0.5, String(value), null].filter((other) => other !== value);
   if (value === null) return ["x", 7];
-  if (typeof value !== "string") throw new Error(`no leaf: ${String(value)}`);
+  if (typeof value !== "string") throw new Error("no leaf");
   if (/^0x[0-9a-fA-F]+$/.test(value)) {
     const last = value.at(-1) === "0" ? "1" : "0";
     return [value.slice(0, -1) + last, value.slice(0, -2), `${value}00`, "0x", 7, null];
@@ -158,7 +165,11 @@ describe("verifying in the reader's own code", () => {
     }
     expect(changes).to.be.above(150);
     for (const list of ["inputs", "outputs", "signatures"] as const) {
-      for (const change of [(all: any[]) => all.slice(1), (all: any[]) => [...all, all[0]], (all: any[]) => all.toReversed()]) {
+      for (const change of [
+        (all: any[]) => all.slice(1),
+        (all: any[]) => [...all, all[0]],
+        (all: any[]) => all.toReversed(),
+      ]) {
         // Both of bob's signatures are the same.
         if (list === "signatures" && change([1, 2])[0] === 2 && change([1, 2]).length === 2) continue;
         const payment = replaced(shown, [list], (all) => change(all as any[]));
@@ -182,7 +193,11 @@ describe("verifying in the reader's own code", () => {
     const steps = await run({ payment: other, operator: { ...asking(), proof: async () => otherProof } });
     expect(failing(steps)).to.include.members(["content", "path"]);
     // By itself it is a right one.
-    const own = await run({ asked: other.hash, payment: other, operator: { ...asking(), proof: async () => otherProof } });
+    const own = await run({
+      asked: other.hash,
+      payment: other,
+      operator: { ...asking(), proof: async () => otherProof },
+    });
     expect(verdictOf(own)).to.equal("final");
   });
 
@@ -240,8 +255,18 @@ describe("verifying in the reader's own code", () => {
     const input = shown.inputs[0]!;
     const forged = signPayment([input.id], [{ owner: bob.address, amount: 901n }], [bob]);
     const output = { ...shown.outputs[0]!, id: forged.outputId(0), owner: bob.address, amount: "901" };
-    const payment = { ...shown, hash: forged.hash, inputs: [input], outputs: [output], signatures: forged.json.signatures };
-    const one = { header: { ...proof.header, transactionCount: 1, transactionsRoot: forged.hash }, index: 0, siblings: [] };
+    const payment = {
+      ...shown,
+      hash: forged.hash,
+      inputs: [input],
+      outputs: [output],
+      signatures: forged.json.signatures,
+    };
+    const one = {
+      header: { ...proof.header, transactionCount: 1, transactionsRoot: forged.hash },
+      index: 0,
+      siblings: [],
+    };
     const first = { ...payment, transactionIndex: 0, outputs: [{ ...output, transactionIndex: 0 }] };
     const steps = await run({
       ...{ asked: forged.hash, payment: first, ethereum: node({ held: heldOf(one) }) },
@@ -273,7 +298,8 @@ describe("verifying in the reader's own code", () => {
       { ...domain, chainId: 1n },
       { ...domain, verifyingContract: `0x${"c1".repeat(20)}` as Address },
     ]) {
-      const call: Call = async (method) => (method === "eth_chainId" ? `0x${other.chainId.toString(16)}` : heldOf(proof));
+      const call: Call = async (method) =>
+        method === "eth_chainId" ? `0x${other.chainId.toString(16)}` : heldOf(proof);
       expect(failing(await run({ domain: other, ethereum: call }))).to.include("content");
     }
   });
@@ -321,7 +347,7 @@ describe("the explorer's verification on vectors made with ethers alone", () => 
       // The same point with s in the upper half: a second signature that the contract refuses.
       const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
       const s = (order - BigInt(`0x${signature.slice(66, 130)}`)).toString(16).padStart(64, "0");
-      const v = signature.endsWith("1b") ? "1c" : "1b";
+      const v = String(signature).endsWith("1b") ? "1c" : "1b";
       const refused = [
         ...[`${signature.slice(0, 66)}${s}${v}`, `${signature.slice(0, 130)}00`, `${signature.slice(0, 130)}01`],
         ...[`0x${"00".repeat(64)}1b`, `0x${"ff".repeat(64)}1b`, signature.slice(0, 130), `${signature}00`, "0x"],
@@ -330,7 +356,9 @@ describe("the explorer's verification on vectors made with ethers alone", () => 
     }
     const digest = keccak256("0x1234") as Hex;
     const wallet = new Wallet(devKey(7));
-    expect(recoverSigner(digest, wallet.signingKey.sign(digest).serialized as Hex)).to.equal(wallet.address.toLowerCase());
+    expect(recoverSigner(digest, wallet.signingKey.sign(digest).serialized as Hex)).to.equal(
+      wallet.address.toLowerCase(),
+    );
   });
 
   it("follows every path, and computes every header's hash", async () => {

@@ -132,7 +132,8 @@ function LivePayments() {
 }
 
 function newestFirst(a: Payment, b: Payment): number {
-  return b.blockNumber - a.blockNumber || b.transactionIndex - a.transactionIndex;
+  const hours = b.blockNumber - a.blockNumber;
+  return hours === 0 ? b.transactionIndex - a.transactionIndex : hours;
 }
 
 function Tokens({ statistics }: { statistics: Statistics }) {

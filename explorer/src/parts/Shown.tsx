@@ -73,7 +73,6 @@ async function copyText(value: string): Promise<void> {
   document.body.append(field);
   field.select();
   // The one way there is where the clipboard is not.
-  // eslint-disable-next-line @typescript-eslint/no-deprecated
   const done = document.execCommand("copy");
   field.remove();
   if (!done) throw new Error("not copied");
