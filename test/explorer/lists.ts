@@ -27,6 +27,11 @@ describe("explorer: filters and search", function () {
     const hashes = chosen.map(({ hash }) => hash);
     await rowsWhen(page, ALL, (rows) => JSON.stringify(hashesOf(rows)) === JSON.stringify(hashes));
   };
+  /** Types into a field of the filter, and takes it by Enter. */
+  const type = async (label: string, text: string): Promise<void> => {
+    await page.getByLabel(label, { exact: true }).fill(text);
+    await page.getByLabel(label, { exact: true }).press("Enter");
+  };
   const searchFor = async (text: string): Promise<void> => {
     const field = page.getByRole("searchbox");
     await field.fill(text);
@@ -43,7 +48,7 @@ describe("explorer: filters and search", function () {
       await shows(chosen);
       expect(page.url()).to.contain(`purpose=${purpose}`);
     }
-    await page.getByRole("button", { name: "All payments" }).click();
+    await page.getByRole("button", { name: "Clear" }).click();
     await shows(all);
     expect(new URL(page.url()).search).to.equal("");
   });
@@ -75,24 +80,19 @@ describe("explorer: filters and search", function () {
     const takesPart = (address: string) => (payment: any) =>
       [...payment.inputs, ...payment.outputs].some(({ owner }) => owner === address);
     for (const address of [mart, storage.toLowerCase()]) {
-      await page.getByLabel("Party").fill(address);
-      await page.getByLabel("Party").press("Enter");
+      await type("Party", address);
       await shows(all.filter(takesPart(getAddress(address))));
     }
-    await page.getByLabel("Party").fill("0x12");
-    await page.getByLabel("Party").press("Enter");
+    await type("Party", "0x12");
     expect(await page.getByLabel("Party").getAttribute("aria-invalid")).to.equal("true");
     expect(new URL(page.url()).searchParams.get("address")).to.equal(storage.toLowerCase());
-    await page.getByLabel("Party").fill("");
-    await page.getByLabel("Party").press("Enter");
+    await type("Party", "");
     await shows(all);
 
     const { fileId } = FILES[2];
-    await page.getByLabel("File id", { exact: true }).fill(fileId);
-    await page.getByLabel("File id", { exact: true }).press("Enter");
+    await type("File id", fileId);
     await shows(all.filter((payment) => payment.fileId === fileId));
-    await page.getByLabel("File id", { exact: true }).fill("no such file");
-    await page.getByLabel("File id", { exact: true }).press("Enter");
+    await type("File id", "no such file");
     await page.getByText("No payment is like this.").waitFor();
   });
 
@@ -103,14 +103,13 @@ describe("explorer: filters and search", function () {
     // The field shows seconds, in the reader's own time zone.
     const second = Math.floor(acceptedAt / 1000) * 1000;
     const local = new Date(second).toLocaleString("sv-SE", { timeZone: "Europe/Zurich" }).replace(" ", "T");
-    await page.getByLabel("From").fill(local);
+    await type("Accepted from", local);
     await shows(all.filter((payment) => payment.acceptedAt >= second));
-    await page.getByLabel("From").fill("");
-    await page.getByLabel("Until").fill(local);
+    await type("Accepted from", "");
+    await type("Before", local);
     await shows(all.filter((payment) => payment.acceptedAt < second));
     await page.getByLabel("Purpose").selectOption("purchase");
-    await page.getByLabel("File id", { exact: true }).fill(FILES[0].fileId);
-    await page.getByLabel("File id", { exact: true }).press("Enter");
+    await type("File id", FILES[0].fileId);
     const chosen = all.filter(
       ({ acceptedAt: at, purpose, fileId }) => at < second && purpose === "purchase" && fileId === FILES[0].fileId,
     );
@@ -119,12 +118,12 @@ describe("explorer: filters and search", function () {
     await page.reload();
     await shows(chosen);
     expect(await page.getByLabel("File id", { exact: true }).inputValue()).to.equal(FILES[0].fileId);
-    expect(await page.getByLabel("Until").inputValue()).to.equal(local);
+    expect(await page.getByLabel("Before").inputValue()).to.equal(local);
   });
 
   it("chooses accounts by role", async () => {
     await page.goto("/accounts");
-    await page.getByLabel("Role").selectOption("owner");
+    await page.getByRole("combobox", { name: "Role" }).selectOption("owner");
     const rows = await rowsWhen(page, /^Accounts with a role/, (found) => found.length === 1);
     expect(rows[0]!["Account"]!.values).to.deep.equal([getAddress(stage().people.owner.address)]);
     expect(rows[0]!["Validator"]!.values).to.deep.equal([getAddress(stage().people.validator.address)]);
@@ -136,12 +135,12 @@ describe("explorer: filters and search", function () {
     const hour = await stage().api(`/v1/blocks/${blockNumber}`);
     await page.goto("/");
     const found: [string, string, string][] = [
-      [hash, `/payments/${hash}`, "Payment"],
-      [` ${hash.toUpperCase().replace("0X", "0x")} `, `/payments/${hash}`, "Payment"],
-      [transaction.inputs[0]!, `/outputs/${transaction.inputs[0]}`, "Output"],
-      [mart, `/accounts/${mart}`, "Account"],
-      [mart.toLowerCase(), `/accounts/${mart}`, "Account"],
-      [FILES[2].fileId, `/files/${encodeURIComponent(FILES[2].fileId)}`, "File"],
+      [hash, `/payments/${hash}`, `Payment ${hash.slice(0, 10)}…`],
+      [` ${hash.toUpperCase().replace("0X", "0x")} `, `/payments/${hash}`, `Payment ${hash.slice(0, 10)}…`],
+      [transaction.inputs[0]!, `/outputs/${transaction.inputs[0]}`, `Output ${transaction.inputs[0]!.slice(0, 10)}…`],
+      [mart, `/accounts/${mart}`, `Account ${mart.slice(0, 10)}…`],
+      [mart.toLowerCase(), `/accounts/${mart}`, `Account ${mart.slice(0, 10)}…`],
+      [FILES[2].fileId, `/files/${encodeURIComponent(FILES[2].fileId)}`, `File ${FILES[2].fileId}`],
       [String(blockNumber), `/hours/${blockNumber}`, `Hour ${blockNumber}`],
       [hour.transactionsRoot, `/hours/${blockNumber}`, `Hour ${blockNumber}`],
       [hour.commitTransaction, `/hours/${blockNumber}`, `Hour ${blockNumber}`],
@@ -193,8 +192,8 @@ describe("explorer: filters and search", function () {
   it("an address that nobody has used is an account with nothing", async () => {
     const address = `0x${"12".repeat(20)}`;
     await searchFor(address);
-    await page.getByRole("heading", { level: 1, name: "Account" }).waitFor();
-    expect((await factsOf(page))["Role"]!.text).to.equal("none");
+    await page.getByRole("heading", { level: 1, name: /^Account/ }).waitFor();
+    expect((await factsOf(page))["Role"]!.text).to.equal("none in the marketplace");
     await page.getByText("It has nothing here.").waitFor();
     expect(await page.getByRole("table").count()).to.equal(0);
   });

@@ -31,7 +31,11 @@ describe("explorer: what happens is seen as it happens", function () {
     expect(mark, "the page was not loaded again").to.equal(true);
   };
   const tile = async (page: Page, name: string): Promise<string> =>
-    await page.locator("dl.tiles div", { hasText: name }).locator("dd").innerText();
+    await page
+      .locator("dl.tiles div")
+      .filter({ has: page.locator("dt", { hasText: name }) })
+      .locator("dd")
+      .innerText();
 
   it("a payment shows on Home, in the list and at its parties the moment it is accepted", async () => {
     const { bob } = stage().people;
@@ -43,7 +47,7 @@ describe("explorer: what happens is seen as it happens", function () {
     await rowsOf(pages.home, NEWEST);
     await rowsOf(pages.list, ALL);
     const before = await rowsOf(pages.bob, /^Balances/);
-    const counted = Number(await tile(pages.home, "payments in it"));
+    const counted = Number(await tile(pages.home, "In the open hour"));
     const started = performance.now();
     const paid = await stage().transfer("alice", "bob", "ether", 1_234_567_890_123n);
     await rowsWhen(pages.home, NEWEST, ([first]) => first?.["Payment"]!.values[0] === paid.hash);
@@ -60,7 +64,7 @@ describe("explorer: what happens is seen as it happens", function () {
     await eventually(
       "it is counted",
       PATIENCE_MS,
-      async () => Number(await tile(pages.home, "payments in it")) === counted + 1,
+      async () => Number(await tile(pages.home, "In the open hour")) === counted + 1,
     );
     for (const page of Object.values(pages)) await expectNotLoadedAgain(page);
     console.log(`      on the screen ${milliseconds.toFixed(0)} ms after it was sent`);

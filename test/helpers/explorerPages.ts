@@ -1,6 +1,6 @@
 // The explorer's pages as a test reads them: tables as rows of named cells, lists of facts, amounts.
 import type { Locator, Page } from "playwright-core";
-import { formatUnits } from "ethers";
+import { formatUnits, getAddress } from "ethers";
 import { DECIMALS, type ExplorerStage, FILES, SYMBOLS, type TokenName } from "./explorerStage.ts";
 import { eventually } from "./operatorProcess.ts";
 
@@ -54,6 +54,7 @@ async function readRows(cells: Locator): Promise<Row[]> {
       const values = [...element.querySelectorAll("code[title]")].map((code) => code.title);
       const copy = element.cloneNode(true);
       for (const unread of copy.querySelectorAll("button, .unseen")) unread.remove();
+      for (const line of copy.querySelectorAll("div, time")) line.append(" ");
       const text: string = copy.textContent.replace(/[\s\u202f]+/g, " ").trim();
       const name: string = element.dataset.name ?? element.previousElementSibling.textContent;
       return { name, row: (element.parentElement.rowIndex as number | undefined) ?? 0, cell: { text, values, links } };
@@ -88,7 +89,12 @@ export function pagesOf(stage: ExplorerStage): KnownPage[] {
   return [
     { name: "home", path: "/", heading: "Payments as they happen", ready: "canvas" },
     { name: "payments", path: "/payments", heading: "Payments", ready: "tbody tr" },
-    { name: "payment", path: `/payments/${purchase.hash}`, heading: "Payment", ready: "dl.facts" },
+    {
+      name: "payment",
+      path: `/payments/${purchase.hash}`,
+      heading: `Payment ${purchase.hash.slice(0, 10)}…`,
+      ready: "dl.facts",
+    },
     { name: "hours", path: "/hours", heading: "Hours", ready: "tbody tr" },
     {
       name: "hour",
@@ -97,10 +103,15 @@ export function pagesOf(stage: ExplorerStage): KnownPage[] {
       ready: "tbody tr",
     },
     { name: "accounts", path: "/accounts", heading: "Accounts", ready: "tbody tr" },
-    { name: "account", path: `/accounts/${stage.people.mart.address}`, heading: "Account", ready: "tbody tr" },
+    {
+      name: "account",
+      path: `/accounts/${getAddress(stage.people.mart.address)}`,
+      heading: `Account ${getAddress(stage.people.mart.address).slice(0, 10)}…`,
+      ready: "tbody tr",
+    },
     { name: "files", path: "/files", heading: "Files", ready: "tbody tr" },
-    { name: "file", path: `/files/${file}`, heading: "File", ready: "tbody tr" },
-    { name: "output", path: `/outputs/${outputId}`, heading: "Output", ready: "dl.facts" },
+    { name: "file", path: `/files/${file}`, heading: `File ${FILES[0].fileId}`, ready: "tbody tr" },
+    { name: "output", path: `/outputs/${outputId}`, heading: `Output ${outputId.slice(0, 10)}…`, ready: "dl.facts" },
     { name: "deposits", path: "/deposits", heading: "Deposits", ready: "tbody tr" },
     { name: "exits", path: "/exits", heading: "Exits", ready: "tbody tr" },
     { name: "search", path: "/search?q=nothing-here", heading: "Search", ready: "main .note" },

@@ -29,7 +29,7 @@ type Person = keyof typeof ACCOUNTS | "serviceNode";
 export const FILES = [
   { fileId: "surveys/2026-health.csv", name: "Health survey 2026", price: parseUnits("12.5", 6) },
   { fileId: "surveys/2026-mobility.csv", name: "Mobility survey 2026", price: parseUnits("8.75", 6) },
-  { fileId: "maps/zürich & more?.json", name: "Zürich, every tree", price: parseUnits("120.000001", 6) },
+  { fileId: "maps/zürich & 100%25 more?.json", name: "Zürich, every tree", price: parseUnits("120.000001", 6) },
 ] as const;
 
 export class ExplorerStage {
@@ -42,20 +42,18 @@ export class ExplorerStage {
   /** Numbers of the exits, by kind. */
   readonly exits = new Map<string, number>();
 
-  private constructor(
-    market: MarketStage,
-    browser: Browser,
-    tokens: Record<TokenName, Address>,
-    people: Record<Person, Wallet>,
-  ) {
-    this.market = market;
-    this.browser = browser;
-    this.tokens = tokens;
-    this.people = people;
+  private readonly isGuest: boolean;
+
+  private constructor(parts: Pick<ExplorerStage, "market" | "browser" | "tokens" | "people"> & { isGuest: boolean }) {
+    this.market = parts.market;
+    this.browser = parts.browser;
+    this.tokens = parts.tokens;
+    this.people = parts.people;
+    this.isGuest = parts.isGuest;
   }
 
-  /** With nothing on the chain. */
-  static async open(): Promise<ExplorerStage> {
+  /** With nothing on the chain; in a browser that somebody else ends, or one of its own. */
+  static async open({ browser: given }: { browser?: Browser } = {}): Promise<ExplorerStage> {
     let tokens: Record<TokenName, Address> | null = null;
     await ensureExplorer();
     const [market, browser] = await Promise.all([
@@ -67,17 +65,18 @@ export class ExplorerStage {
           STORAGE_PRICE_TOKEN: tokens.money,
         };
       }),
-      launchBrowser(),
+      given ?? launchBrowser(),
     ]);
     const entries = await Promise.all([
       ...Object.entries(ACCOUNTS).map(async ([person, index]) => [person, await market.wallet(index)] as const),
       market.serviceNode().then((wallet) => ["serviceNode", wallet] as const),
     ]);
-    return new ExplorerStage(market, browser, tokens!, Object.fromEntries(entries) as Record<Person, Wallet>);
+    const people = Object.fromEntries(entries) as Record<Person, Wallet>;
+    return new ExplorerStage({ market, browser, isGuest: given !== undefined, tokens: tokens!, people });
   }
 
   async close(): Promise<void> {
-    await this.browser.close();
+    if (!this.isGuest) await this.browser.close();
     await this.market.stop();
   }
 
