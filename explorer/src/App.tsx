@@ -17,6 +17,7 @@ import { Announcements } from "./parts/announce.tsx";
 import { Guard, Page } from "./parts/Page.tsx";
 import { Address } from "./parts/Shown.tsx";
 import { useStatus } from "./queries.ts";
+import { decoded } from "./router.ts";
 import { applyTheme, keepTheme, keptTheme, THEMES, type Theme } from "./theme.ts";
 
 const PAGES = [
@@ -61,7 +62,7 @@ export function App() {
             <Route path="/accounts" component={AccountsPage} />
             <Route path="/accounts/:address">{({ address }) => <AccountPage key={address} address={address} />}</Route>
             <Route path="/files" component={FilesPage} />
-            <Route path="/files/:id">{({ id }) => <FilePage key={id} id={decodeURIComponent(id)} />}</Route>
+            <Route path="/files/:id">{({ id }) => <FilePage key={id} id={decoded(id)} />}</Route>
             <Route path="/outputs/:id">{({ id }) => <OutputPage key={id} id={id} />}</Route>
             <Route path="/deposits" component={DepositsPage} />
             <Route path="/exits" component={ExitsPage} />

@@ -2,9 +2,11 @@ import "./styles.css";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { Router } from "wouter";
 import { ApiError } from "./api.ts";
 import { App } from "./App.tsx";
 import { LiveProvider } from "./live.tsx";
+import { useRawLocation, useRawSearch } from "./router.ts";
 import { applyTheme, keptTheme } from "./theme.ts";
 
 const RETRIES_MAX = 3;
@@ -28,7 +30,9 @@ createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>
     <QueryClientProvider client={client}>
       <LiveProvider>
-        <App />
+        <Router hook={useRawLocation} searchHook={useRawSearch}>
+          <App />
+        </Router>
       </LiveProvider>
     </QueryClientProvider>
   </StrictMode>,

@@ -38,7 +38,7 @@ export default function Charts({ statistics }: { statistics: Statistics }) {
       </ul>
       <div className="charts">
         <figure>
-          <figcaption>Payments</figcaption>
+          <figcaption>Payments, each once for every token it moves</figcaption>
           <Bars bars={barsOf(statistics, ({ count }) => count)} />
         </figure>
         {token === null ? null : (
