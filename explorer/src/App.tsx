@@ -16,7 +16,7 @@ import { SearchPage } from "./pages/Search.tsx";
 import { Announcements } from "./parts/announce.tsx";
 import { Guard, Page } from "./parts/Page.tsx";
 import { Address } from "./parts/Shown.tsx";
-import { useStatus } from "./queries.ts";
+import { useStatus } from "./shared.tsx";
 import { decoded } from "./router.ts";
 import { applyTheme, keepTheme, keptTheme, THEMES, type Theme } from "./theme.ts";
 

@@ -8,6 +8,7 @@ import { App } from "./App.tsx";
 import { LiveProvider } from "./live.tsx";
 import { useRawLocation, useRawSearch } from "./router.ts";
 import { applyTheme, keptTheme } from "./theme.ts";
+import { SharedProvider } from "./shared.tsx";
 
 const RETRIES_MAX = 3;
 
@@ -29,11 +30,13 @@ applyTheme(keptTheme());
 createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>
     <QueryClientProvider client={client}>
-      <LiveProvider>
-        <Router hook={useRawLocation} searchHook={useRawSearch}>
-          <App />
-        </Router>
-      </LiveProvider>
+      <SharedProvider>
+        <LiveProvider>
+          <Router hook={useRawLocation} searchHook={useRawSearch}>
+            <App />
+          </Router>
+        </LiveProvider>
+      </SharedProvider>
     </QueryClientProvider>
   </StrictMode>,
 );

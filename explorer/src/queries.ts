@@ -7,11 +7,10 @@ import {
 } from "@tanstack/react-query";
 import { useMemo, useSyncExternalStore } from "react";
 import { get } from "./api.ts";
-import type { Page, Status, Token } from "./shapes.ts";
+import type { Page } from "./shapes.ts";
 
 export const ETHER = "0x0000000000000000000000000000000000000000";
 const PAGE_ITEMS = 50;
-const STATUS_MS = 5_000;
 
 type Query = Record<string, string | undefined>;
 
@@ -21,15 +20,6 @@ export function useOne<T>(key: string, path: string, query: Query = {}): UseQuer
     queryKey: [key, path, query],
     queryFn: async () => await get<T>(path, query),
   });
-}
-
-export function useStatus(): Status | undefined {
-  const asked = useQuery({
-    queryKey: ["status"],
-    queryFn: async () => await get<Status>("/v1/status"),
-    refetchInterval: STATUS_MS,
-  });
-  return asked.data;
 }
 
 export interface List<T> {
@@ -108,23 +98,4 @@ export function tell(client: ReturnType<typeof useQueryClient>, keys: ReadonlySe
     },
   });
   for (const listener of listeners) listener();
-}
-
-const TOKENS_FRESH_MS = 60_000;
-
-/** Symbols and decimals, as the tokens' contracts say them. */
-export function useTokens(): Map<string, Token> {
-  const { data } = useQuery({
-    queryKey: ["tokens"],
-    queryFn: async () => await get<Page<Token>>("/v1/tokens"),
-    staleTime: TOKENS_FRESH_MS,
-    select: byToken,
-  });
-  return data ?? NO_TOKENS;
-}
-
-const NO_TOKENS = new Map<string, Token>();
-
-function byToken({ items }: Page<Token>): Map<string, Token> {
-  return new Map(items.map((token) => [token.token, token]));
 }

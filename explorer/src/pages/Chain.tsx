@@ -7,7 +7,8 @@ import { paymentPath } from "../parts/PaymentsTable.tsx";
 import { Address, Amount, EthereumTransaction, Hash, State, Time } from "../parts/Shown.tsx";
 import { useNow } from "../parts/now.ts";
 import { ListTable, type Column } from "../parts/Table.tsx";
-import { useList, useStatus } from "../queries.ts";
+import { useList } from "../queries.ts";
+import { useStatus } from "../shared.tsx";
 
 /** What made an output. */
 export function Origin({ output: { depositId, blockNumber, transactionIndex, outputIndex } }: { output: Output }) {

@@ -8,7 +8,8 @@ import { BRIEF_COLUMNS } from "../parts/PaymentsTable.tsx";
 import { Amount, Hash } from "../parts/Shown.tsx";
 import { Table } from "../parts/Table.tsx";
 import { useNow } from "../parts/now.ts";
-import { useList, useOne, useStatus } from "../queries.ts";
+import { useList, useOne } from "../queries.ts";
+import { useStatus } from "../shared.tsx";
 import { hourColumns } from "./Hours.tsx";
 
 const PAYMENTS_SHOWN = 12;
@@ -151,7 +152,7 @@ function Tokens({ statistics }: { statistics: Statistics }) {
             { name: "Token", of: ({ token }) => <Hash value={token} /> },
             { name: "Deposits", of: ({ deposits }) => deposits.toLocaleString("en"), end: true },
             { name: "Deposited", of: ({ token, deposited }) => <Amount amount={deposited} token={token} />, end: true },
-            { name: "Held here", of: ({ token, live }) => <Amount amount={live} token={token} />, end: true },
+            { name: "Held", of: ({ token, live }) => <Amount amount={live} token={token} />, end: true },
             { name: "Withdrawn", of: ({ token, withdrawn }) => <Amount amount={withdrawn} token={token} />, end: true },
           ]}
         />

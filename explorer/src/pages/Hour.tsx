@@ -6,7 +6,8 @@ import { PAYMENT_COLUMNS } from "../parts/PaymentsTable.tsx";
 import { EthereumTransaction, Fee, Hash, State, Time } from "../parts/Shown.tsx";
 import { useNow } from "../parts/now.ts";
 import { ListTable } from "../parts/Table.tsx";
-import { useList, useOne, useStatus } from "../queries.ts";
+import { useList, useOne } from "../queries.ts";
+import { useStatus } from "../shared.tsx";
 import { gasPerPayment } from "./Hours.tsx";
 
 export function HourPage({ number }: { number: string }) {
@@ -50,9 +51,9 @@ function HourView({ hour }: { hour: Hour }) {
         ]}
       />
       <nav className="beside" aria-label="Hours beside it">
-        {hour.number > 1 ? <Link href={`/hours/${hour.number - 1}`}>← Hour {hour.number - 1}</Link> : null}
+        {hour.number > 1 ? <Link href={`/hours/${hour.number - 1}`}>← hour {hour.number - 1}</Link> : null}
         {status !== undefined && hour.number < status.openBlock ? (
-          <Link href={`/hours/${hour.number + 1}`}>Hour {hour.number + 1} →</Link>
+          <Link href={`/hours/${hour.number + 1}`}>hour {hour.number + 1} →</Link>
         ) : null}
       </nav>
       <h2>Payments</h2>

@@ -3,7 +3,8 @@ import type { Hour } from "../shapes.ts";
 import { Page } from "../parts/Page.tsx";
 import { EthereumTransaction, Fee, Hash, State, Time } from "../parts/Shown.tsx";
 import { ListTable, type Column } from "../parts/Table.tsx";
-import { useList, useStatus } from "../queries.ts";
+import { useList } from "../queries.ts";
+import { useStatus } from "../shared.tsx";
 
 /** Of an hour's commit, for each of its payments; null while there is none. */
 export function gasPerPayment({ gasUsed, transactionCount }: Hour): string | null {

@@ -6,7 +6,8 @@ import { Answer, Facts, Guard, Loading, Page } from "../parts/Page.tsx";
 import { PaidAmounts } from "../parts/PaymentsTable.tsx";
 import { Address, Amount, EthereumTransaction, Hash, Purpose, roleName, State, Time } from "../parts/Shown.tsx";
 import { Table } from "../parts/Table.tsx";
-import { useOne, useStatus } from "../queries.ts";
+import { useOne } from "../queries.ts";
+import { useStatus } from "../shared.tsx";
 import { Origin } from "./Chain.tsx";
 import { filePath } from "./Files.tsx";
 

@@ -2,9 +2,9 @@ import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import { PURPOSES, type Purpose, type Statistics, type Volume } from "../shapes.ts";
-import { exactTime, shorten } from "../format.ts";
-import { useTokens } from "../queries.ts";
-import { Amount } from "./Shown.tsx";
+import { exactTime } from "../format.ts";
+import { useTokens } from "../shared.tsx";
+import { Amount, tokenName } from "./Shown.tsx";
 import { Table } from "./Table.tsx";
 
 /** Of an hour by the clock, by purpose. */
@@ -23,9 +23,8 @@ export default function Charts({ statistics }: { statistics: Statistics }) {
   const moved = [...new Set(statistics.purposes.map(({ token }) => token))];
   const [chosen, choose] = useState<string | null>(null);
   const token = chosen ?? moved[0] ?? null;
-  const scale = 10 ** (tokens.get(token ?? "")?.decimals ?? 0);
-  if (statistics.hours.length === 0) return null;
-  const nameOf = (each: string): string => tokens.get(each)?.symbol ?? shorten(each);
+  const scale = 10 ** (tokens?.get(token ?? "")?.decimals ?? 0);
+  if (statistics.hours.length === 0 || tokens === null) return null;
   return (
     <>
       <h2>By hour and purpose</h2>
@@ -49,7 +48,7 @@ export default function Charts({ statistics }: { statistics: Statistics }) {
                 <select value={token} onChange={({ target }) => choose(target.value)}>
                   {moved.map((each) => (
                     <option key={each} value={each}>
-                      {nameOf(each)}
+                      {tokenName(each, tokens)}
                     </option>
                   ))}
                 </select>

@@ -2,7 +2,8 @@ import { useEffect, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { Token } from "../shapes.ts";
 import { ago, exactTime, formatUnits, shorten } from "../format.ts";
-import { ETHER, useTokens } from "../queries.ts";
+import { ETHER } from "../queries.ts";
+import { useTokens } from "../shared.tsx";
 import { announce } from "./announce.tsx";
 import { useNow } from "./now.ts";
 
@@ -125,12 +126,13 @@ export function Time({ at, exact = false, only }: { at: number; exact?: boolean;
 /** Every unit of it, in the token's own decimals; in the smallest unit where nobody knows them. */
 export function Amount({ amount, token, sign = false }: { amount: string; token: string; sign?: boolean }) {
   const tokens = useTokens();
-  const view = tokens.get(token);
+  // Better nothing for a moment than a number that becomes another.
+  if (tokens === null) return <span className="amount muted">…</span>;
   const plus = sign && !amount.startsWith("-") && amount !== "0" ? "+" : "";
-  const digits = plus + formatUnits(amount, view?.decimals ?? 0);
+  const decimals = knownSymbol(token, tokens) === null ? 0 : (tokens.get(token)?.decimals ?? 0);
   return (
     <span className="amount" title={`${amount} of the smallest unit of ${token}`}>
-      {digits} <span className="symbol">{symbolOf(token, view, tokens)}</span>
+      {plus + formatUnits(amount, decimals)} <span className="symbol">{symbolOf(token, tokens)}</span>
     </span>
   );
 }
@@ -146,22 +148,37 @@ export function Fee({ wei }: { wei: string }) {
   );
 }
 
-/** Anybody may call a token anything: two of one name, or one that calls itself ETH, show their addresses. */
-function symbolOf(token: string, view: Token | undefined, tokens: Map<string, Token>): ReactNode {
-  if (view?.symbol == null || view.decimals === null) {
-    return (
-      <>
-        units of <code>{shorten(token)}</code>
-      </>
-    );
-  }
-  const same = [...tokens.values()].filter(({ symbol }) => symbol?.toUpperCase() === view.symbol?.toUpperCase());
-  if (token === ETHER || (same.length === 1 && view.symbol.toUpperCase() !== "ETH")) return view.symbol;
+function symbolOf(token: string, tokens: Map<string, Token>): ReactNode {
+  const symbol = knownSymbol(token, tokens);
+  if (symbol !== null && isOwn(token, symbol, tokens)) return symbol;
   return (
     <>
-      {view.symbol} (<code>{shorten(token)}</code>)
+      {symbol === null ? "units of " : `${symbol} (`}
+      <code>{shorten(token)}</code>
+      {symbol === null ? "" : ")"}
     </>
   );
+}
+
+/** A token's name where no more than text fits. */
+export function tokenName(token: string, tokens: Map<string, Token>): string {
+  const symbol = knownSymbol(token, tokens);
+  if (symbol === null) return shorten(token);
+  return isOwn(token, symbol, tokens) ? symbol : `${symbol} (${shorten(token)})`;
+}
+
+/** Without decimals amounts are in the smallest unit, which has no symbol. */
+function knownSymbol(token: string, tokens: Map<string, Token>): string | null {
+  const known = tokens.get(token);
+  return known === undefined || known.decimals === null ? null : known.symbol;
+}
+
+/** Anybody may call a token anything: two of one name, or one that calls itself ETH, show their addresses. */
+function isOwn(token: string, symbol: string, tokens: Map<string, Token>): boolean {
+  if (token === ETHER) return true;
+  const upper = symbol.toUpperCase();
+  const same = [...tokens.values()].filter((each) => each.symbol?.toUpperCase() === upper);
+  return same.length === 1 && upper !== "ETH";
 }
 
 const TONES: Record<string, string> = {
