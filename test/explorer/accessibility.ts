@@ -22,7 +22,10 @@ describe("explorer: for everybody (WCAG 2.2 AA)", function () {
     watched = await stage().page();
     ({ page } = watched);
   });
-  afterEach(async () => await watched?.close(/status of 404/));
+  afterEach(async function () {
+    // A test that failed has said why.
+    await watched.close(this.currentTest?.state === "failed" ? /./ : /status of 404/);
+  });
 
   const opened = async (path: string, ready: string): Promise<void> => {
     await page.goto(path);

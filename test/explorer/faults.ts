@@ -51,7 +51,10 @@ describe("explorer: when there is nothing, and when something is wrong", functio
       watched = await stage().page();
       ({ page } = watched);
     });
-    afterEach(async () => await watched?.close(/status of (500|503)|net::ERR_FAILED/));
+    afterEach(async function () {
+      // A test that failed has said why.
+      await watched.close(this.currentTest?.state === "failed" ? /./ : /status of (500|503)|net::ERR_FAILED/);
+    });
 
     const failures = {
       "500 without a word": { status: 500, body: "" },
@@ -64,25 +67,31 @@ describe("explorer: when there is nothing, and when something is wrong", functio
     };
     for (const [what, answer] of Object.entries(failures)) {
       it(`${what}: each page says so, and comes back without being loaded again`, async () => {
+        let failing = true;
         // Whatever is asked for at once; the stream stays as it is.
-        for (const { name, path, ready, heading } of pagesOf(stage())) {
-          if (name === "search" || name === "unknown") continue;
-          let failing = true;
-          await page.route(/\/v1\/(?!events)/, async (route) => {
-            if (failing) await route.fulfill(answer);
-            else await route.continue();
-          });
-          await page.goto(path);
-          await page.getByRole("heading", { level: 1, name: heading, exact: true }).waitFor();
-          await page.getByRole("alert").first().waitFor();
-          failing = false;
+        await watched.context.route(/\/v1\/(?!events)/, async (route) => {
+          if (failing) await route.fulfill(answer);
+          else await route.continue();
+        });
+        const known = pagesOf(stage()).filter(({ name }) => name !== "search" && name !== "unknown");
+        // All at once: each waits a while before it gives up.
+        const opened = await Promise.all(
+          known.map(async ({ path, heading, ...rest }) => {
+            const one = await watched.context.newPage();
+            await one.goto(path);
+            await one.getByRole("heading", { level: 1, name: heading, exact: true }).waitFor();
+            return { one, ...rest };
+          }),
+        );
+        for (const { one } of opened) await one.getByRole("alert").first().waitFor();
+        failing = false;
+        for (const { one, name, ready } of opened) {
           // By itself, or when it is told to.
           await eventually(`${name} is back`, PATIENCE_MS, async () => {
-            const again = page.getByRole("button", { name: "Try again" }).first();
+            const again = one.getByRole("button", { name: "Try again" }).first();
             if (await again.isVisible()) await again.click({ timeout: 1_000 }).catch(() => undefined);
-            return (await page.getByRole("alert").count()) === 0 && (await page.locator(ready).first().isVisible());
+            return (await one.getByRole("alert").count()) === 0 && (await one.locator(ready).first().isVisible());
           });
-          await page.unroute(/\/v1\/(?!events)/);
         }
       });
     }

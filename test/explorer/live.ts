@@ -14,8 +14,9 @@ describe("explorer: what happens is seen as it happens", function () {
   this.timeout(120_000);
   const stage = useExplorerStage();
   const open: Watched[] = [];
-  afterEach(async () => {
-    for (const watched of open.splice(0)) await watched.close(/net::ERR_|status of 503/);
+  afterEach(async function () {
+    const expected = this.currentTest?.state === "failed" ? /./ : /net::ERR_|status of 503/;
+    for (const watched of open.splice(0)) await watched.close(expected);
   });
 
   /** A page at an address, marked: a page that was loaded again has no mark. */

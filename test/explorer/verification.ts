@@ -22,7 +22,10 @@ describe("explorer: a reader's own browser verifies a payment", function () {
     watched = await stage().page();
     ({ page } = watched);
   });
-  afterEach(async () => await watched?.close(/status of 409/));
+  afterEach(async function () {
+    // A test that failed has said why.
+    await watched.close(this.currentTest?.state === "failed" ? /./ : /status of 409/);
+  });
 
   const hash = (): string => stage().payment("purchase 0").hash;
   const steps = async (): Promise<Steps> => {

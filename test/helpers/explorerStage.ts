@@ -145,7 +145,7 @@ export class ExplorerStage {
 
   /** Everything there is: uploads, offers, purchases, transfers, a swap, three hours on Ethereum, exits of each kind, an open hour. */
   async playMarket(): Promise<void> {
-    await this.firstHour();
+    await this.openMarket();
     await this.secondHour();
     await this.thirdHour();
     await this.leave();
@@ -153,7 +153,7 @@ export class ExplorerStage {
   }
 
   /** People come, files are uploaded and offered. */
-  private async firstHour(): Promise<void> {
+  async openMarket(): Promise<void> {
     const { validator, mart, owner, storage } = this.people;
     await validator.market.register("validator");
     await validator.market.registerOwner(owner.address);
