@@ -10,7 +10,7 @@ import type { Server } from "./server.ts";
 export const EXPLORER_FOLDER = fileURLToPath(new URL("../../explorer/dist", import.meta.url));
 
 /** Its pages: at each of these addresses, and below, it shows something by itself. */
-const PAGES = /^\/(payments|hours|accounts|files|outputs|deposits|exits|search)?(\/|$)/;
+const PAGES = /^\/($|(payments|hours|accounts|files|outputs|deposits|exits|search)(\/|$))/;
 /** Addresses that are no page's, whoever asks. */
 const NO_PAGES = /^\/(v1|docs|assets)(\/|$)/;
 const INDEX = "index.html";

@@ -111,7 +111,7 @@ describe("the explorer's files", () => {
       expect(headers["content-type"], path).to.match(/^application\/problem\+json/);
       expect(JSON.parse(body.toString()).code, path).to.equal("NOT_FOUND");
     }
-    for (const path of ["/nothing", "/.sources", "/index.html", "/paymentss"]) {
+    for (const path of ["/nothing", "/.sources", "/index.html", "/paymentss", "//payments"]) {
       expect((await operator.get(path)).body.code, path).to.equal("NOT_FOUND");
     }
     const posted = await operator.post("/payments", {}, HTML);
