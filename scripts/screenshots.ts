@@ -12,12 +12,14 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const IMAGES = join(ROOT, "docs/images");
 const WIDE = { width: 1280, height: 800 };
 const PHONE = { width: 375, height: 812 };
+const TOUCH = { deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const LOOKS = {
   light: { colorScheme: "light", viewport: WIDE },
   dark: { colorScheme: "dark", viewport: WIDE },
-  phone: { colorScheme: "light", viewport: PHONE, deviceScaleFactor: 2 },
-  "phone-dark": { colorScheme: "dark", viewport: PHONE, deviceScaleFactor: 2 },
+  phone: { colorScheme: "light", viewport: PHONE, ...TOUCH },
+  "phone-dark": { colorScheme: "dark", viewport: PHONE, ...TOUCH },
 } as const;
+const FINALIZED_BLOCKS = 70;
 const WAIT_MS = 30_000;
 /** Pictures of README.md are no larger. */
 const IMAGE_BYTES_MAX = 250_000;
@@ -134,6 +136,8 @@ await mkdir(folder, { recursive: true });
 const stage = await ExplorerStage.open();
 try {
   await stage.playMarket();
+  // The node takes what is so deep for final.
+  await stage.market.chain.mine(FINALIZED_BLOCKS);
   await measureFirstLoad(stage);
   await draw(stage, folder, only);
   if (process.argv[3] === undefined) await drawImages(stage);

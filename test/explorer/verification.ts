@@ -89,6 +89,16 @@ describe("explorer: a reader's own browser verifies a payment", function () {
     }
   });
 
+  it("for good, once the block of Ethereum that has the hour is finalized", async () => {
+    await begin();
+    await compare();
+    await eventually("it is verified", PATIENCE_MS, async () => (await verdict()) === "landed");
+    // The node takes what is so deep for final.
+    await stage().market.chain.mine(70);
+    await compare();
+    await eventually("it is final", PATIENCE_MS, async () => (await verdict()) === "final");
+  });
+
   it("is no green for a contract that only the operator named", async () => {
     await begin();
     await compare(proxy.url, { sure: false });

@@ -94,7 +94,9 @@ export class ExplorerLoad {
       payers.push({ key, address, isMart, token, output });
       if (!isMart) continue;
       const market = { post: async (path: string, body: unknown): Promise<any> => await operator.post(path, body) };
-      const answer = await register(market, new Wallet(toHex(key)), "mart", { domain: chain.domain() });
+      const answer = await register(market, new Wallet(toHex(key)), "mart", {
+        ...{ domain: chain.domain(), issuedAt: Math.floor(Date.now() / 1000) },
+      });
       if (answer.status !== 201) throw new Error(JSON.stringify(answer.body));
     }
     await chain.mine(3);

@@ -27,6 +27,12 @@ export async function rowsOf(page: Page, caption: string | RegExp): Promise<Row[
   return await readRows(found.locator("tbody td"));
 }
 
+/** The hashes in a table's first column: of long tables all that is to be read. */
+export async function hashesIn(page: Page, caption: string | RegExp): Promise<string[]> {
+  const first = table(page, caption).locator("tbody td:first-child code");
+  return await first.evaluateAll((all: any[]) => all.map(({ title }) => title as string));
+}
+
 /** Rows, as soon as they are as they should be. */
 export async function rowsWhen(page: Page, caption: string | RegExp, holds: (rows: Row[]) => boolean): Promise<Row[]> {
   let last: Row[] = [];
