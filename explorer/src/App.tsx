@@ -116,11 +116,11 @@ function LiveSwitch() {
       type="button"
       className={`live ${state}`}
       aria-pressed={paused}
-      aria-label="Pause live updates"
       title={paused ? "Nothing changes by itself: go on" : "What happens shows at once: pause it"}
       onClick={() => pause(!paused)}
     >
       <span aria-hidden="true" className="dot" /> {state}
+      <span className="unseen">: Pause live updates</span>
     </button>
   );
 }

@@ -72,7 +72,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       if (stale.size > 0) tell(client, new Set(stale));
       stale.clear();
     }, REFRESH_MS);
+    // Timers of a hidden tab run seldom.
+    const check = (): void => stream.check();
+    document.addEventListener("visibilitychange", check);
     return () => {
+      document.removeEventListener("visibilitychange", check);
       clearInterval(timer);
       stream.close();
     };

@@ -10,7 +10,14 @@ import { useRawLocation, useRawSearch } from "./router.ts";
 import { applyTheme, keptTheme } from "./theme.ts";
 import { SharedProvider } from "./shared.tsx";
 
-const RETRIES_MAX = 3;
+/** Then the reader is told, and it is tried further behind that. */
+const RETRIES_MAX = 1;
+const RETRY_MS = 500;
+const FAILED_RETRY_MS = 5_000;
+
+function isFinal(error: Error | null): boolean {
+  return error instanceof ApiError && error.final;
+}
 
 const client = new QueryClient({
   defaultOptions: {
@@ -21,7 +28,9 @@ const client = new QueryClient({
       // An operator on this machine answers without the internet.
       networkMode: "always",
       // It may be just coming up; but what it refuses for good it would refuse again.
-      retry: (count, error) => count < RETRIES_MAX && !(error instanceof ApiError && error.final),
+      retry: (count, error) => count < RETRIES_MAX && !isFinal(error),
+      retryDelay: RETRY_MS,
+      refetchInterval: ({ state }) => (state.status === "error" && !isFinal(state.error) ? FAILED_RETRY_MS : false),
     },
   },
 });

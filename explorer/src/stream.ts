@@ -23,6 +23,7 @@ const RETRY_MS = 3_000;
 export class EventStream {
   private source: EventSource;
   private lastId = "";
+  private letGo = false;
   private heardAt = Date.now();
   private readonly api: string;
   private readonly listener: StreamListener;
@@ -33,15 +34,29 @@ export class EventStream {
     this.source = this.open();
   }
 
-  /** To be called every now and then. */
+  /**
+   * To be called every now and then. A tab that nobody sees lets go of its stream: a browser opens six connections to a host,
+   * and seven tabs would wait for each other for ever.
+   */
   check(): void {
+    if (document.hidden) {
+      this.letGo = true;
+      this.source.close();
+      return;
+    }
+    if (this.letGo) return this.reopen();
     const refused = this.source.readyState === EventSource.CLOSED;
     if (Date.now() - this.heardAt < (refused ? RETRY_MS : SILENCE_MS)) return;
-    this.source.close();
     if (refused) this.listener.connected(false);
-    this.heardAt = Date.now();
     // An operator with another journal does not know the place.
     if (refused) this.lastId = "";
+    this.reopen();
+  }
+
+  private reopen(): void {
+    this.source.close();
+    this.heardAt = Date.now();
+    this.letGo = false;
     this.source = this.open();
   }
 

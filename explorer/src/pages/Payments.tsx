@@ -83,27 +83,29 @@ function Text({ label, value, set, pattern, hint }: FilterProps & { pattern: Reg
     if (!isWrong && text !== (value ?? "")) set(text);
   };
   return (
-    <label>
-      {label}
-      <input
-        // A filter from outside, as from a link, is another field.
-        key={value ?? ""}
-        defaultValue={value ?? ""}
-        placeholder="any"
-        spellCheck={false}
-        aria-invalid={wrong}
-        aria-describedby={wrong ? id : undefined}
-        onBlur={({ target }) => take(target.value.trim())}
-        onKeyDown={(event) => {
-          if (event.key === "Enter") take(event.currentTarget.value.trim());
-        }}
-      />
+    <div>
+      <label>
+        {label}
+        <input
+          // A filter from outside, as from a link, is another field.
+          key={value ?? ""}
+          defaultValue={value ?? ""}
+          placeholder="any"
+          spellCheck={false}
+          aria-invalid={wrong}
+          aria-describedby={wrong ? id : undefined}
+          onBlur={({ target }) => take(target.value.trim())}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") take(event.currentTarget.value.trim());
+          }}
+        />
+      </label>
       {wrong ? (
         <span id={id} className="bad">
           {hint}
         </span>
       ) : null}
-    </label>
+    </div>
   );
 }
 

@@ -64,9 +64,8 @@ export const BRIEF_COLUMNS: Column<Payment>[] = [
     name: "Paid to",
     of: (payment) => {
       const payers = payersOf(payment);
-      return addresses(
-        [...new Set(payment.outputs.map(({ owner }) => owner))].filter((owner) => !payers.includes(owner)),
-      );
+      const paid = [...new Set(payment.outputs.map(({ owner }) => owner))].filter((owner) => !payers.includes(owner));
+      return paid.length === 0 && payers.length > 1 ? <span className="muted">each other</span> : addresses(paid);
     },
   },
 ];

@@ -50,6 +50,8 @@ export async function chainIdOf(call: Call): Promise<bigint> {
   return BigInt(answer);
 }
 
+class NoContractError extends Error {}
+
 /** What the contract holds of a block, and as of when: a finalized block of Ethereum's, or only its newest. */
 export interface Held {
   hash: Hex;
@@ -63,7 +65,7 @@ export async function heldBlockHash(call: Call, contract: string, number: number
   const data = `${BLOCK_HASHES}${number.toString(16).padStart(64, "0")}`;
   const ask = async (tag: string): Promise<Hex> => {
     const answer = await call("eth_call", [{ to: contract, data }, tag]);
-    if (answer === "0x") throw new Error("there is no contract at this address");
+    if (answer === "0x") throw new NoContractError("there is no contract at this address");
     if (!isHexOfLength(answer, 32)) throw new Error("the contract's answer is no hash");
     return answer.toLowerCase() as Hex;
   };
@@ -73,8 +75,11 @@ export async function heldBlockHash(call: Call, contract: string, number: number
     if (hash !== NOTHING) return { hash, at: "finalized", notFinal: null };
     notFinal = "Ethereum's newest finalized block does not have it yet";
   } catch (error) {
-    // A young chain has no finalized block, some nodes do not know the word, and a contract may be younger than it.
-    notFinal = `as of a finalized block there is no answer (${messageOf(error)})`;
+    // A young chain has no finalized block, and some nodes do not know the word.
+    notFinal =
+      error instanceof NoContractError
+        ? "Ethereum's newest finalized block is older than the contract"
+        : `the node shows no finalized block (${messageOf(error)})`;
   }
   return { hash: await ask("latest"), at: "latest", notFinal };
 }
