@@ -2,13 +2,17 @@ import { useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { API } from "./api.ts";
 import type { Payment } from "./shapes.ts";
-import { tell } from "./queries.ts";
+import { refresh, tell } from "./queries.ts";
+import { useStatus } from "./shared.tsx";
 import { EventStream, STALE } from "./stream.ts";
 
 /** Of the newest payments, so many are kept to be shown. */
 const KEPT = 50;
 /** What is shown is asked for anew at most so often, however much happens. */
 const REFRESH_MS = 1_000;
+
+/** What a new block of Ethereum changes without an event: deposits that are not credited yet. */
+const PENDING = new Set(["deposits", "accounts", "outputs"]);
 
 interface Live {
   /** Newest first. */
@@ -81,6 +85,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       stream.close();
     };
   }, [client]);
+
+  const head = useStatus()?.ethereum.head ?? null;
+  useEffect(() => {
+    if (head !== null && !isPaused.current) refresh(client, PENDING);
+  }, [client, head]);
 
   const value = useMemo(() => ({ ...live, paused, pause }), [live, paused]);
   return <Context value={value}>{children}</Context>;

@@ -88,6 +88,12 @@ const READING_PX = 300;
 /** Something happened that lists and things of these keys tell of. */
 export function tell(client: ReturnType<typeof useQueryClient>, keys: ReadonlySet<string>): void {
   for (const key of keys) told.set(key, (told.get(key) ?? 0) + 1);
+  refresh(client, keys);
+  for (const listener of listeners) listener();
+}
+
+/** Asks anew for what has these keys, where nobody is reading it. */
+export function refresh(client: ReturnType<typeof useQueryClient>, keys: ReadonlySet<string>): void {
   const reading = window.scrollY > READING_PX;
   void client.invalidateQueries({
     predicate: ({ queryKey, state }) => {
@@ -97,5 +103,4 @@ export function tell(client: ReturnType<typeof useQueryClient>, keys: ReadonlySe
       return pages === 0 || state.status === "error" || (pages === 1 && !reading);
     },
   });
-  for (const listener of listeners) listener();
 }
