@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { eventually } from "../test/helpers/operatorProcess.ts";
 import { ExplorerStage } from "../test/helpers/explorerStage.ts";
-import { pagesOf } from "../test/helpers/explorerPages.ts";
+import { firstLoad, pagesOf } from "../test/helpers/explorerPages.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const IMAGES = join(ROOT, "docs/images");
@@ -51,8 +51,8 @@ function picturesOf(stage: ExplorerStage): Picture[] {
   };
   const tampered = async (page: Page): Promise<void> => {
     await page.route(`**/v1/transactions/*`, async (route) => {
-      const body = await (await route.fetch()).json();
-      body.outputs[0].amount = "1";
+      const body = (await (await route.fetch()).json()) as { outputs: { amount: string }[] };
+      body.outputs[0]!.amount = "1";
       await route.fulfill({ json: body });
     });
     await page.reload();
@@ -110,24 +110,6 @@ async function drawImages(stage: ExplorerStage): Promise<void> {
   }
 }
 
-/** What a first visit loads, until payments are on the screen. */
-async function measureFirstLoad(stage: ExplorerStage): Promise<void> {
-  const { page, context, close } = await stage.page(LOOKS.light);
-  const session = await context.newCDPSession(page);
-  await session.send("Network.enable");
-  let bytes = 0;
-  session.on("Network.loadingFinished", ({ encodedDataLength }) => (bytes += encodedDataLength));
-  const started = performance.now();
-  await page.goto("/");
-  await page.locator("tbody tr").first().waitFor();
-  const milliseconds = performance.now() - started;
-  await page.locator("canvas").nth(1).waitFor();
-  console.log(
-    `first load: ${(bytes / 1000).toFixed(1)} kB with charts and answers, payments seen after ${milliseconds.toFixed(0)} ms`,
-  );
-  await close();
-}
-
 const argument = process.argv[2];
 const folder = resolve(argument ?? join(ROOT, "screenshots"));
 const only = new RegExp(process.argv[3] ?? "");
@@ -138,7 +120,8 @@ try {
   await stage.playMarket();
   // The node takes what is so deep for final.
   await stage.market.chain.mine(FINALIZED_BLOCKS);
-  await measureFirstLoad(stage);
+  const { kilobytes, milliseconds } = await firstLoad(stage);
+  console.log(`first load: ${kilobytes.toFixed(1)} kB, payments seen after ${milliseconds.toFixed(0)} ms`);
   await draw(stage, folder, only);
   if (process.argv[3] === undefined) await drawImages(stage);
   console.log(`the pictures are in ${folder}`);

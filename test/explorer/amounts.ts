@@ -42,8 +42,8 @@ describe("explorer: amounts never lose a unit", function () {
       const { balances: had } = await stage().api(`/v1/accounts/${stage().people.owner.address}`);
       const address = getAddress(stage().tokens[token]);
       const balance = BigInt(had.find((one: any) => one.token === address).available);
-      const row = balances.find((one) => one["Token"]!.values[0] === address)!;
-      expect(row["To spend"]!.text).to.equal(shown(balance, token));
+      const held = balances.find((one) => one["Token"]!.values[0] === address)!;
+      expect(held["To spend"]!.text).to.equal(shown(balance, token));
       expect(balance >= HUGE).to.equal(true);
 
       await page.goto("/deposits");

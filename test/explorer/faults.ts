@@ -68,30 +68,31 @@ describe("explorer: when there is nothing, and when something is wrong", functio
     for (const [what, answer] of Object.entries(failures)) {
       it(`${what}: each page says so, and comes back without being loaded again`, async () => {
         let failing = true;
-        // Whatever is asked for at once; the stream stays as it is.
-        await watched.context.route(/\/v1\/(?!events)/, async (route) => {
-          if (failing) await route.fulfill(answer);
-          else await route.continue();
-        });
         const known = pagesOf(stage()).filter(({ name }) => name !== "search" && name !== "unknown");
-        // All at once: each waits a while before it gives up.
+        // All at once, since each waits a while before it gives up; in profiles of their own, for a browser has six connections.
         const opened = await Promise.all(
           known.map(async ({ path, heading, ...rest }) => {
-            const one = await watched.context.newPage();
+            const { page: one, close } = await stage().page();
+            // Whatever is asked for at once; the stream stays as it is.
+            await one.route(/\/v1\/(?!events)/, async (route) => {
+              if (failing) await route.fulfill(answer);
+              else await route.continue();
+            });
             await one.goto(path);
             await one.getByRole("heading", { level: 1, name: heading, exact: true }).waitFor();
-            return { one, ...rest };
+            return { one, close, ...rest };
           }),
         );
         for (const { one } of opened) await one.getByRole("alert").first().waitFor();
         failing = false;
-        for (const { one, name, ready } of opened) {
+        for (const { one, name, ready, close } of opened) {
           // By itself, or when it is told to.
           await eventually(`${name} is back`, PATIENCE_MS, async () => {
             const again = one.getByRole("button", { name: "Try again" }).first();
             if (await again.isVisible()) await again.click({ timeout: 1_000 }).catch(() => undefined);
             return (await one.getByRole("alert").count()) === 0 && (await one.locator(ready).first().isVisible());
           });
+          await close(/status of 50[03]/);
         }
       });
     }

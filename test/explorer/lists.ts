@@ -29,8 +29,9 @@ describe("explorer: filters and search", function () {
   };
   /** Types into a field of the filter, and takes it by Enter. */
   const type = async (label: string, text: string): Promise<void> => {
-    await page.getByLabel(label, { exact: true }).fill(text);
-    await page.getByLabel(label, { exact: true }).press("Enter");
+    const field = page.getByRole("form", { name: "Which payments" }).getByLabel(label);
+    await field.fill(text);
+    await field.press("Enter");
   };
   const searchFor = async (text: string): Promise<void> => {
     const field = page.getByRole("searchbox");

@@ -1,12 +1,13 @@
 import { expect } from "chai";
 import type { Paid } from "@plasma-billing/sdk";
-import { EventLog, getAddress } from "ethers";
+import { type EventLog, getAddress } from "ethers";
 import type { Page } from "playwright-core";
 import type { Watched } from "../helpers/explorerBrowser.ts";
 import { factsOf, pagesOf, type Row, rowsOf, rowsWhen, shown } from "../helpers/explorerPages.ts";
 import { FILES, SYMBOLS, type TokenName, useExplorerStage } from "../helpers/explorerStage.ts";
 import { eventually } from "../helpers/operatorProcess.ts";
 
+const placeOf = ({ blockNumber, transactionIndex }: Paid): number => blockNumber * 2 ** 20 + transactionIndex;
 const ALL = "Payments, the newest first";
 
 describe("explorer: what its pages show is what happened", function () {
@@ -23,8 +24,7 @@ describe("explorer: what its pages show is what happened", function () {
   const person = (name: keyof ReturnType<typeof stage>["people"]): string => getAddress(stage().people[name].address);
   const tokenOf = (address: string): TokenName =>
     Object.entries(stage().tokens).find(([, token]) => token === address.toLowerCase())![0] as TokenName;
-  const inOrder = (): [string, Paid][] =>
-    [...stage().paid].sort(([, a], [, b]) => b.blockNumber - a.blockNumber || b.transactionIndex - a.transactionIndex);
+  const inOrder = (): [string, Paid][] => [...stage().paid].sort(([, a], [, b]) => placeOf(b) - placeOf(a));
   /** What a payment gives to others than its payer, by the wallet that made it. */
   const given = (paid: Paid, payer: string, token: TokenName): string => {
     const outputs = paid.transaction.outputs.filter(
@@ -287,7 +287,7 @@ describe("explorer: what its pages show is what happened", function () {
       const [, days, hours, minutes, seconds] = /^in (?:(\d+) d )?(\d+):(\d+):(\d+) /
         .exec(row["Payable"]!.text)!
         .map(Number);
-      const left = (days || 0) * 86_400 + hours! * 3_600 + minutes! * 60 + seconds!;
+      const left = Number(days) * 86_400 + hours! * 3_600 + minutes! * 60 + seconds!;
       expect(left).to.be.closeTo(exit.exitableAt - Date.now() / 1000, 5);
       expect(row["State"]!.text).to.equal("started");
       expect(row["Owner"]!.values).to.deep.equal([exit.owner]);

@@ -17,14 +17,19 @@ describe("explorer: a reader's own browser verifies a payment", function () {
   let page: Page;
   before(async () => (proxy = await startProxy(stage().market.node.url)));
   after(async () => await proxy?.stop());
-  beforeEach(async () => {
-    proxy.rule = null;
+  const open = async (): Promise<void> => {
     watched = await stage().page();
     ({ page } = watched);
-  });
+  };
+  before(open);
+  after(async () => await watched?.close());
+  beforeEach(() => (proxy.rule = null));
+  // One page for all: each is loaded anew, and remembers nothing.
   afterEach(async function () {
-    // A test that failed has said why.
-    await watched.close(this.currentTest?.state === "failed" ? /./ : /status of 409/);
+    await page.unrouteAll({ behavior: "wait" });
+    await page.evaluate("localStorage.clear()");
+    const complaints = watched.complaints.splice(0).filter((text) => !/status of 409/.test(text));
+    if (this.currentTest?.state !== "failed") expect(complaints).to.deep.equal([]);
   });
 
   const hash = (): string => stage().payment("purchase 0").hash;
@@ -274,30 +279,43 @@ describe("explorer: a reader's own browser verifies a payment", function () {
     });
   });
 
-  it("through the wallet of the browser, and no node besides", async () => {
-    const calls: string[] = [];
-    await page.exposeFunction("askEthereum", async ({ method, params }: { method: string; params: unknown[] }) => {
-      calls.push(method);
-      return await stage().market.node.rpc(method, params);
+  describe("through the wallet of the browser", () => {
+    beforeEach(async () => {
+      await watched.close();
+      await open();
     });
-    await page.addInitScript("window.ethereum = { request: (request) => window.askEthereum(request) };");
-    await begin();
-    await page.getByLabel(/wallet of this browser/).check();
-    await page.locator('form.source [name="sure"]').check();
-    await page.getByRole("button", { name: "Compare" }).click();
-    await eventually("it is verified", PATIENCE_MS, async () => ["landed", "final"].includes((await verdict()) ?? ""));
-    expect(calls).to.include.members(["eth_chainId", "eth_call"]);
-  });
+    after(async () => {
+      await watched.close();
+      await open();
+    });
 
-  it("a wallet that says no, or is on another chain, is no green", async () => {
-    await page.addInitScript(`window.ethereum = { request: async ({ method }) => {
+    it("green, and no node is asked besides", async () => {
+      const calls: string[] = [];
+      await page.exposeFunction("askEthereum", async ({ method, params }: { method: string; params: unknown[] }) => {
+        calls.push(method);
+        return await stage().market.node.rpc(method, params);
+      });
+      await page.addInitScript("window.ethereum = { request: (request) => window.askEthereum(request) };");
+      await begin();
+      await page.getByLabel(/wallet of this browser/).check();
+      await page.locator('form.source [name="sure"]').check();
+      await page.getByRole("button", { name: "Compare" }).click();
+      await eventually("it is verified", PATIENCE_MS, async () =>
+        ["landed", "final"].includes((await verdict()) ?? ""),
+      );
+      expect(calls).to.include.members(["eth_chainId", "eth_call"]);
+    });
+
+    it("no green when it says no, or is on another chain", async () => {
+      await page.addInitScript(`window.ethereum = { request: async ({ method }) => {
       if (method === "eth_chainId") return "0x1";
       throw new Error("the user said no");
     } };`);
-    await begin();
-    await page.getByLabel(/wallet of this browser/).check();
-    await page.locator('form.source [name="sure"]').check();
-    await page.getByRole("button", { name: "Compare" }).click();
-    expect((await settled()).verdict).to.equal("failed");
+      await begin();
+      await page.getByLabel(/wallet of this browser/).check();
+      await page.locator('form.source [name="sure"]').check();
+      await page.getByRole("button", { name: "Compare" }).click();
+      expect((await settled()).verdict).to.equal("failed");
+    });
   });
 });

@@ -24,7 +24,7 @@ export interface Watched {
   /** Errors on the console, of the policy and of scripts, as they come. */
   readonly complaints: string[];
   /** Closes it, and fails if there were complaints that do not match `expected`. */
-  close(expected?: RegExp): Promise<void>;
+  readonly close: (expected?: RegExp) => Promise<void>;
 }
 
 /** Chromium: the one of `CHROMIUM_PATH`, or npm's. */

@@ -38,6 +38,8 @@ export interface LoadedPayment {
   acceptedAt: number;
 }
 
+const placeOf = ({ blockNumber, transactionIndex }: LoadedPayment): number => blockNumber * 2 ** 20 + transactionIndex;
+
 interface Payer {
   key: Uint8Array;
   address: Address;
@@ -116,7 +118,7 @@ export class ExplorerLoad {
         for (let done = 0; done < perLane; done += BATCH) await this.send(payers, Math.min(BATCH, perLane - done));
       }),
     );
-    this.payments.sort((a, b) => a.blockNumber - b.blockNumber || a.transactionIndex - b.transactionIndex);
+    this.payments.sort((a, b) => placeOf(a) - placeOf(b));
   }
 
   private async send(payers: Payer[], count: number): Promise<void> {

@@ -124,3 +124,19 @@ export function pagesOf(stage: ExplorerStage): KnownPage[] {
     { name: "unknown", path: "/no/such/page", heading: "No such page", ready: "h1" },
   ];
 }
+
+/** What a first visit loads, compressed, with charts and answers, and how long it is until payments are on the screen. */
+export async function firstLoad(stage: ExplorerStage): Promise<{ kilobytes: number; milliseconds: number }> {
+  const { page, context, close } = await stage.page();
+  const session = await context.newCDPSession(page);
+  await session.send("Network.enable");
+  let bytes = 0;
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => (bytes += encodedDataLength));
+  const started = performance.now();
+  await page.goto("/");
+  await page.locator("tbody tr").first().waitFor();
+  const milliseconds = performance.now() - started;
+  await page.locator("canvas").nth(1).waitFor();
+  await close();
+  return { kilobytes: bytes / 1000, milliseconds };
+}
