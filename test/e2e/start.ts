@@ -49,6 +49,9 @@ describe("npm start and npm run demo", function () {
     }
     const status: any = await (await fetch(`${devnet.operatorUrl}/v1/status`)).json();
     expect(run.stdout()).to.include(new Date(status.nextCommitAt).toISOString());
+    const page = await fetch(devnet.operatorUrl);
+    expect([page.status, page.headers.get("content-type")]).to.deep.equal([200, "text/html; charset=utf-8"]);
+    expect(await page.text()).to.match(/src="\/assets\/index-[\w-]+\.js"/);
 
     for (let hour = 1; hour <= 2; hour++) {
       const demo = runScript(["scripts/demo.ts"], { DATA_DIR: folder });
