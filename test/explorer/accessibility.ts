@@ -15,7 +15,7 @@ const TABS_MAX = 60;
 
 describe("explorer: for everybody (WCAG 2.2 AA)", function () {
   this.timeout(180_000);
-  const stage = useExplorerStage();
+  const stage = useExplorerStage("shared");
   let watched: Watched;
   let page: Page;
   beforeEach(async () => {
@@ -192,14 +192,14 @@ describe("explorer: for everybody (WCAG 2.2 AA)", function () {
     await page.emulateMedia({ colorScheme: "dark" });
     const dark = await background();
     expect(dark).not.to.equal(light);
-    await page.getByLabel("Colours").selectOption("light");
-    expect(await background()).to.equal(light);
+    await page.getByRole("combobox", { name: "Colours" }).selectOption("light");
+    await eventually("it is light", PATIENCE_MS, async () => (await background()) === light);
     await page.reload({ waitUntil: "commit" });
     await page.locator("body").waitFor();
     // From the first that is drawn.
     await page.locator("h1").waitFor();
     expect(await background()).to.equal(light);
-    await page.getByLabel("Colours").selectOption("auto");
-    expect(await background()).to.equal(dark);
+    await page.getByRole("combobox", { name: "Colours" }).selectOption("auto");
+    await eventually("it is dark", PATIENCE_MS, async () => (await background()) === dark);
   });
 });

@@ -15,7 +15,7 @@ const WRITTEN: Partial<Record<TokenName, string>> = {
 
 describe("explorer: amounts never lose a unit", function () {
   this.timeout(120_000);
-  const stage = useExplorerStage();
+  const stage = useExplorerStage("shared");
   let watched: Watched;
   let page: Page;
   before(async () => {

@@ -2,20 +2,18 @@ import { expect } from "chai";
 import type { Page } from "playwright-core";
 import type { Watched } from "../helpers/explorerBrowser.ts";
 import { PATIENCE_MS, pagesOf } from "../helpers/explorerPages.ts";
-import { ExplorerStage, useExplorerStage } from "../helpers/explorerStage.ts";
+import { useExplorerStage } from "../helpers/explorerStage.ts";
 import { eventually } from "../helpers/operatorProcess.ts";
 
 describe("explorer: when there is nothing, and when something is wrong", function () {
   this.timeout(120_000);
-  const stage = useExplorerStage();
+  const stage = useExplorerStage("shared");
 
   describe("a chain on which nothing has happened", () => {
-    let empty: ExplorerStage;
-    before(async () => (empty = await ExplorerStage.open({ browser: stage().browser })));
-    after(async () => await empty?.close());
+    const empty = useExplorerStage("empty");
 
     it("each page says so, and nothing is wrong", async () => {
-      const watched = await empty.page();
+      const watched = await empty().page();
       const { page } = watched;
       const said: [string, string][] = [
         ["/", "No payment was made yet."],

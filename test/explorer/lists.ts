@@ -10,7 +10,7 @@ const ALL = "Payments, the newest first";
 
 describe("explorer: filters and search", function () {
   this.timeout(120_000);
-  const stage = useExplorerStage();
+  const stage = useExplorerStage("shared");
   let watched: Watched;
   let page: Page;
   before(async () => {

@@ -12,7 +12,7 @@ const BROKEN = /stream of payments is broken/;
 
 describe("explorer: what happens is seen as it happens", function () {
   this.timeout(120_000);
-  const stage = useExplorerStage();
+  const stage = useExplorerStage("shared");
   const open: Watched[] = [];
   afterEach(async function () {
     const expected = this.currentTest?.state === "failed" ? /./ : /net::ERR_|status of 503/;

@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import type { Watched } from "../helpers/explorerBrowser.ts";
 import { ExplorerLoad, type LoadedPayment } from "../helpers/explorerLoad.ts";
 import { PATIENCE_MS, hashesIn, rowsOf, rowsWhen } from "../helpers/explorerPages.ts";
-import { ExplorerStage, FILES, useExplorerStage } from "../helpers/explorerStage.ts";
+import { type ExplorerStage, FILES, useExplorerStage } from "../helpers/explorerStage.ts";
 import { eventually } from "../helpers/operatorProcess.ts";
 
 const PAYMENTS = 100_000;
@@ -13,7 +13,7 @@ const PAGE_ITEMS = 50;
 
 describe(`explorer: ${PAYMENTS.toLocaleString("en")} payments listed and filtered`, function () {
   this.timeout(240_000);
-  const shared = useExplorerStage();
+  const opened = useExplorerStage("empty");
   let stage: ExplorerStage;
   let load: ExplorerLoad;
   let watched: Watched;
@@ -28,7 +28,7 @@ describe(`explorer: ${PAYMENTS.toLocaleString("en")} payments listed and filtere
     return result;
   };
   before(async () => {
-    stage = await ExplorerStage.open({ browser: shared().browser });
+    stage = opened();
     await stage.openMarket();
     load = await ExplorerLoad.prepare(stage);
     // Half of them in an hour that Ethereum has, half in the open one.
@@ -42,7 +42,6 @@ describe(`explorer: ${PAYMENTS.toLocaleString("en")} payments listed and filtere
   after(async () => {
     console.log(`      ms: ${JSON.stringify(times)}`);
     await watched?.close();
-    await stage?.close();
   });
 
   /** The list shows the newest of these, and after more presses the next. */

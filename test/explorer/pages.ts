@@ -12,7 +12,7 @@ const ALL = "Payments, the newest first";
 
 describe("explorer: what its pages show is what happened", function () {
   this.timeout(120_000);
-  const stage = useExplorerStage();
+  const stage = useExplorerStage("own");
   let watched: Watched;
   let page: Page;
   before(async () => {

@@ -11,7 +11,7 @@ type Steps = Record<string, string>;
 
 describe("explorer: a reader's own browser verifies a payment", function () {
   this.timeout(120_000);
-  const stage = useExplorerStage();
+  const stage = useExplorerStage("shared");
   let proxy: RpcProxy;
   let watched: Watched;
   let page: Page;

@@ -88,7 +88,11 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
     context,
     complaints,
     close: async (expected) => {
-      await context.close();
+      if (browser.isConnected()) {
+        // What is on its way to a page that is no more is nobody's.
+        await page.unrouteAll({ behavior: "ignoreErrors" });
+        await context.close();
+      }
       const unexpected = complaints.filter((text) => expected?.test(text) !== true);
       expect(unexpected, "what the browser complained about").to.deep.equal([]);
     },

@@ -1,5 +1,5 @@
 // What the explorer is looked at on: a real node, a real operator process with the explorer at `/`, and a market with something of
-// everything in it. One for all files of test/explorer: the first that runs starts it, the last stops it.
+// everything in it. Most files of test/explorer share one: the first that runs starts it, the last stops it.
 import { type Browser, type BrowserContextOptions } from "playwright-core";
 import { type Paid, type Wallet } from "@plasma-billing/sdk";
 import { ETHER } from "@plasma-billing/protocol/transaction.ts";
@@ -237,24 +237,32 @@ async function deployTokens(chain: Chain): Promise<Record<TokenName, Address>> {
   return { ether: ETHER, money, coin, points: await deploy("points"), fakeEther: await deploy("fakeEther") };
 }
 
+let browser: Promise<Browser> | null = null;
 let shared: Promise<ExplorerStage> | null = null;
-/** Files of tests that are still to run. */
+/** Suites that are still to run. */
 let users = 0;
 
-/** The market for the tests of a suite: to be called in its `describe`. */
-export function useExplorerStage(): () => ExplorerStage {
+/**
+ * The stage of a suite's tests: to be called in its `describe`. `shared`: the market that all suites pay in; `own`: one that only
+ * this suite does; `empty`: with nothing on the chain. The browser is one.
+ */
+export function useExplorerStage(kind: "shared" | "own" | "empty"): () => ExplorerStage {
   users++;
   let stage: ExplorerStage;
+  const open = async (): Promise<ExplorerStage> => {
+    const opened = await ExplorerStage.open({ browser: await (browser ??= launchBrowser()) });
+    if (kind !== "empty") await opened.playMarket();
+    return opened;
+  };
   before(async function () {
     this.timeout(WAIT_MS * 2);
-    shared ??= ExplorerStage.open().then(async (opened) => {
-      await opened.playMarket();
-      return opened;
-    });
-    stage = await shared;
+    stage = kind === "shared" ? await (shared ??= open()) : await open();
   });
   after(async () => {
-    if (--users === 0) await (await shared)?.close();
+    if (kind !== "shared") await stage?.close();
+    if (--users > 0) return;
+    await (await shared)?.close();
+    await (await browser)?.close();
   });
   return () => stage;
 }
