@@ -48,7 +48,10 @@ export async function buildExplorer({ out = DIST, operator = "" } = {}): Promise
     const index = join(made, "index.html");
     const html = await readFile(index, "utf8");
     if (!html.includes(OPERATOR_META)) throw new Error(`${index} lacks ${OPERATOR_META}`);
-    await writeFile(index, html.replace(OPERATOR_META, `<meta name="operator" content="${operator}" />`));
+    await writeFile(
+      index,
+      html.replace(OPERATOR_META, () => `<meta name="operator" content="${operator}" />`),
+    );
     for (const name of await readdir(made, { recursive: true })) {
       if (COMPRESSED.test(name)) await compress(join(made, name));
     }

@@ -1,11 +1,10 @@
 import type { Payment } from "./shapes.ts";
 
-/** By token, what a payment gives to others than who pays in that token. Nothing: it only moves what is its payers' own. */
-export function paidAmounts({ inputs, outputs }: Payment): { token: string; amount: bigint }[] {
+/** By token, what a payment moves: what those who gain in it gain. Nothing: it only moves what is its payers' own. */
+export function paidAmounts(payment: Payment): { token: string; amount: bigint }[] {
   const paid = new Map<string, bigint>();
-  for (const { owner, token, amount } of outputs) {
-    const own = inputs.some((input) => input.owner === owner && input.token === token);
-    if (!own) paid.set(token, (paid.get(token) ?? 0n) + BigInt(amount));
+  for (const { token, change } of changes(payment)) {
+    if (change > 0n) paid.set(token, (paid.get(token) ?? 0n) + change);
   }
   return [...paid].map(([token, amount]) => ({ token, amount }));
 }

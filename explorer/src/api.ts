@@ -19,15 +19,20 @@ export class ApiError extends Error {
 }
 
 /** @throws ApiError */
-export async function get<T>(path: string, query: Record<string, string | undefined> = {}): Promise<T> {
+export async function get<T>(
+  path: string,
+  query: Record<string, string | undefined> = {},
+  signal: AbortSignal | null = null,
+): Promise<T> {
   const set = Object.entries(query).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "",
   );
   const search = set.length === 0 ? "" : `?${new URLSearchParams(set).toString()}`;
   let response: Response;
   try {
-    response = await fetch(`${API}${path}${search}`);
-  } catch {
+    response = await fetch(`${API}${path}${search}`, { signal });
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
     throw new ApiError("UNREACHABLE", "The operator does not answer.");
   }
   const body = (await response.json().catch(() => null)) as (T & { code?: string; detail?: string }) | null;

@@ -51,3 +51,8 @@ export function localTime(milliseconds: number): string {
   if (Number.isNaN(date.getTime())) return "";
   return new Date(milliseconds - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
+
+/** With what has no look of its own, such as controls and what turns the direction of writing, by its number. */
+export function visible(text: string): string {
+  return text.replace(/[\p{C}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}

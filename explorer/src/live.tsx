@@ -10,6 +10,10 @@ import { EventStream, STALE } from "./stream.ts";
 const KEPT = 50;
 /** What is shown is asked for anew at most so often, however much happens. */
 const REFRESH_MS = 1_000;
+/** Sums over all payments cost the operator more. */
+const STATISTICS_MS = 5_000;
+/** Without a stream, as where too many have one, what is shown is asked for so often. */
+const BROKEN_REFRESH_MS = 10_000;
 
 /** What a new block of Ethereum changes without an event: deposits that are not credited yet. */
 const PENDING = new Set(["deposits", "accounts", "outputs"]);
@@ -47,9 +51,12 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     /** As they came, not read yet: of thousands in a second only the newest are ever shown. */
     const waiting: string[] = [];
     let count = 0;
+    let [asked, counted] = [0, 0];
     const stale = new Set<string>();
     const stream = new EventStream(API, {
       connected: (is) => setLive((old) => (old.connected === is ? old : { ...old, connected: is })),
+      // Another journal's, perhaps.
+      refused: () => setLive((old) => ({ ...old, payments: [] })),
       // While it was broken anything may have happened.
       opened: () => stale.add("all"),
       heard: (type, data) => {
@@ -73,8 +80,17 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         }));
         count = 0;
       }
-      if (stale.size > 0) tell(client, new Set(stale));
+      if (stream.broken && Date.now() - asked >= BROKEN_REFRESH_MS) stale.add("all");
+      if (stale.size === 0) return;
+      asked = Date.now();
+      const now = new Set(stale);
+      const rested = Date.now() - counted >= STATISTICS_MS;
+      if (rested) counted = Date.now();
+      else now.delete("statistics");
+      const later = stale.has("statistics") && !rested;
       stale.clear();
+      for (const key of tell(client, now)) stale.add(key);
+      if (later) stale.add("statistics");
     }, REFRESH_MS);
     // Timers of a hidden tab run seldom.
     const check = (): void => stream.check();

@@ -3,6 +3,8 @@ import {
   useInfiniteQuery,
   useQuery,
   useQueryClient,
+  type QueryClient,
+  type QueryKey,
   type UseQueryResult,
 } from "@tanstack/react-query";
 import { useMemo, useSyncExternalStore } from "react";
@@ -18,7 +20,7 @@ type Query = Record<string, string | undefined>;
 export function useOne<T>(key: string, path: string, query: Query = {}): UseQueryResult<T> {
   return useQuery({
     queryKey: [key, path, query],
-    queryFn: async () => await get<T>(path, query),
+    queryFn: async ({ signal }) => await get<T>(path, query, signal),
   });
 }
 
@@ -43,14 +45,15 @@ const toldOf = (key: string): number => (told.get(key) ?? 0) + (told.get("all") 
 const listeners = new Set<() => void>();
 
 /** A list, page by page. While only its first page is shown it keeps itself fresh; further down nothing moves by itself. */
-export function useList<T>(key: string, path: string, query: Query = {}): List<T> {
+export function useList<T>(key: string, path: string, query: Query = {}, items = PAGE_ITEMS): List<T> {
   const client = useQueryClient();
-  const queryKey = useMemo(() => [key, path, query, "list"], [key, path, JSON.stringify(query)]);
+  const queryKey = useMemo(() => [key, path, query, items, "list"], [key, path, JSON.stringify(query), items]);
   const found = useInfiniteQuery({
     queryKey,
-    queryFn: async ({ pageParam }) => {
-      const page = await get<Page<T>>(path, { ...query, limit: String(PAGE_ITEMS), cursor: pageParam });
-      return { ...page, at: toldOf(key) };
+    queryFn: async ({ pageParam, signal }) => {
+      const at = toldOf(key);
+      const page = await get<Page<T>>(path, { ...query, limit: String(items), cursor: pageParam }, signal);
+      return { ...page, at };
     },
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.nextCursor ?? undefined,
@@ -85,22 +88,32 @@ export function useList<T>(key: string, path: string, query: Query = {}): List<T
 /** A reader who has scrolled down so far reads: lists stay as they are, and say that something new came. */
 const READING_PX = 300;
 
-/** Something happened that lists and things of these keys tell of. */
-export function tell(client: ReturnType<typeof useQueryClient>, keys: ReadonlySet<string>): void {
+/**
+ * Something happened that lists and things of these keys tell of.
+ * @returns Keys of what is on its way already, and may come without it: to be told again.
+ */
+export function tell(client: QueryClient, keys: ReadonlySet<string>): Set<string> {
   for (const key of keys) told.set(key, (told.get(key) ?? 0) + 1);
-  refresh(client, keys);
+  const busy = refresh(client, keys);
   for (const listener of listeners) listener();
+  return busy;
 }
 
-/** Asks anew for what has these keys, where nobody is reading it. */
-export function refresh(client: ReturnType<typeof useQueryClient>, keys: ReadonlySet<string>): void {
+/** Asks anew for what has these keys, where nobody is reading it. An answer that is on its way is waited for. */
+export function refresh(client: QueryClient, keys: ReadonlySet<string>): Set<string> {
   const reading = window.scrollY > READING_PX;
-  void client.invalidateQueries({
-    predicate: ({ queryKey, state }) => {
-      if (!keys.has(String(queryKey[0])) && !keys.has("all")) return false;
-      if (queryKey.at(-1) !== "list") return true;
-      const pages = (state.data as { pages?: unknown[] } | undefined)?.pages?.length ?? 0;
-      return pages === 0 || state.status === "error" || (pages === 1 && !reading);
-    },
-  });
+  const predicate = ({ queryKey, state }: DescribedQuery): boolean => {
+    if (!keys.has(String(queryKey[0])) && !keys.has("all")) return false;
+    if (queryKey.at(-1) !== "list") return true;
+    const pages = (state.data as { pages?: unknown[] } | undefined)?.pages?.length ?? 0;
+    return pages === 0 || state.status === "error" || (pages === 1 && !reading);
+  };
+  const active = client.getQueryCache().findAll({ type: "active", predicate, fetchStatus: "fetching" });
+  void client.invalidateQueries({ predicate }, { cancelRefetch: false });
+  return new Set(active.map(({ queryKey }) => String(queryKey[0])));
+}
+
+interface DescribedQuery {
+  queryKey: QueryKey;
+  state: { data: unknown; status: string };
 }

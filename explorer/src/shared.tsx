@@ -49,5 +49,12 @@ export function SharedProvider({ children }: { children: ReactNode }) {
 const NO_TOKENS = new Map<string, Token>();
 
 function byToken({ items }: Page<Token>): Map<string, Token> {
-  return new Map(items.map((token) => [token.token, token]));
+  return new Map(items.map((token) => [token.token, { ...token, decimals: decimalsOf(token) }]));
+}
+
+/** As many as the operator takes from a contract. */
+const DECIMALS_MAX = 77;
+
+function decimalsOf({ decimals }: Token): number | null {
+  return decimals !== null && Number.isInteger(decimals) && decimals >= 0 && decimals <= DECIMALS_MAX ? decimals : null;
 }

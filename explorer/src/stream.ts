@@ -9,6 +9,8 @@ export type EventName = keyof typeof STALE;
 
 export interface StreamListener {
   connected: (is: boolean) => void;
+  /** By the operator: it is busy, or has another journal. */
+  refused: () => void;
   /** Anew: what was told meanwhile may be missing. */
   opened: () => void;
   heard: (type: EventName, data: string) => void;
@@ -18,12 +20,16 @@ export interface StreamListener {
 const SILENCE_MS = 40_000;
 /** A stream that the operator refused is tried again so often. */
 const RETRY_MS = 3_000;
+/** After a longer gap nobody wants every payment of it: the stream begins anew, and what is shown is asked for. */
+const RESUME_MS_MAX = 60_000;
 
 /** The event stream, opened again when it ends for good or falls silent; a browser does it by itself only when a connection breaks. */
 export class EventStream {
   private source: EventSource;
   private lastId = "";
   private letGo = false;
+  /** When it was last seen to be open, or tried. */
+  private openAt = Date.now();
   private heardAt = Date.now();
   private readonly api: string;
   private readonly listener: StreamListener;
@@ -39,23 +45,36 @@ export class EventStream {
    * and seven tabs would wait for each other for ever.
    */
   check(): void {
+    const now = Date.now();
+    const { readyState } = this.source;
+    // Longer than this without a look: the machine slept, and a browser would ask for all that it missed.
+    const gone = now - this.openAt > RESUME_MS_MAX;
+    if (gone) this.lastId = "";
     if (document.hidden) {
       this.letGo = true;
       this.source.close();
       return;
     }
-    if (this.letGo) return this.reopen();
-    const refused = this.source.readyState === EventSource.CLOSED;
-    if (Date.now() - this.heardAt < (refused ? RETRY_MS : SILENCE_MS)) return;
-    if (refused) this.listener.connected(false);
-    // An operator with another journal does not know the place.
-    if (refused) this.lastId = "";
+    if (this.letGo || gone) return this.reopen();
+    if (readyState === EventSource.OPEN) this.openAt = now;
+    const refused = readyState === EventSource.CLOSED;
+    if (now - this.heardAt < (refused ? RETRY_MS : SILENCE_MS)) return;
+    if (refused) {
+      this.listener.connected(false);
+      this.listener.refused();
+      // An operator with another journal does not know the place.
+      this.lastId = "";
+    }
     this.reopen();
+  }
+
+  get broken(): boolean {
+    return !this.letGo && this.source.readyState !== EventSource.OPEN;
   }
 
   private reopen(): void {
     this.source.close();
-    this.heardAt = Date.now();
+    this.heardAt = this.openAt = Date.now();
     this.letGo = false;
     this.source = this.open();
   }

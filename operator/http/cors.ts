@@ -1,2 +1,2 @@
-/** Whatever can be read here, pages of other places may read too. There are no cookies that could be misused. */
+/** Whatever the API lets anybody read, pages of other places may read too. There are no cookies that could be misused. */
 export const CORS_HEADERS = { "access-control-allow-origin": "*" };

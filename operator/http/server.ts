@@ -116,7 +116,8 @@ export function createServer(operator: OperatorPort, explorerFolder: string = EX
     await sendProblem(reply, problem);
   });
   server.addHook("onRequest", (request, reply, done) => {
-    if (request.method === "GET" || request.method === "HEAD") void reply.headers(CORS_HEADERS);
+    const reads = request.method === "GET" || request.method === "HEAD";
+    if (reads && /^\/(v1\/|openapi\.json)/.test(request.url)) void reply.headers(CORS_HEADERS);
     done();
   });
   documentation(server, operator.status().version);

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { formatUnits as ethersUnits } from "ethers";
 import fc from "fast-check";
 import { changes, earnings, paidAmounts, payersOf } from "../../explorer/src/amounts.ts";
-import { ago, countdown, exactTime, formatUnits, localTime, shorten } from "../../explorer/src/format.ts";
+import { ago, countdown, exactTime, formatUnits, localTime, shorten, visible } from "../../explorer/src/format.ts";
 import type { Output, Payment } from "../../explorer/src/shapes.ts";
 
 const [ALICE, BOB, CAROL] = ["0xA1", "0xB0", "0xC4"] as const;
@@ -38,6 +38,9 @@ describe("the explorer's amounts", () => {
     expect(paidAmounts(paid)).to.deep.equal([{ token: COIN, amount: 3n }]);
     expect(payersOf(paid)).to.deep.equal([ALICE]);
     expect(paidAmounts(payment([output(ALICE, COIN, 10n)], [output(ALICE, COIN, 10n)]))).to.deep.equal([]);
+    // Who pays with something of the receiver's too pays what the receiver gains.
+    const joint = payment([output(ALICE, COIN, 100n), output(BOB, COIN, 1n)], [output(BOB, COIN, 101n)]);
+    expect(paidAmounts(joint)).to.deep.equal([{ token: COIN, amount: 100n }]);
     const swap = payment(
       [output(ALICE, COIN, 5n), output(BOB, MONEY, 9n)],
       [output(BOB, COIN, 5n), output(ALICE, MONEY, 8n), output(BOB, MONEY, 1n)],
@@ -113,6 +116,13 @@ describe("the explorer's times", () => {
       expect(new Date(localTime(time)).getTime()).to.equal(time);
     }
     expect(localTime(NaN)).to.equal("");
+  });
+});
+
+describe("what others wrote, in the explorer", () => {
+  it("shows what cannot be seen, and nothing else, by its number", () => {
+    expect(visible("maps/zürich & 100% 地図.json")).to.equal("maps/zürich & 100% 地図.json");
+    expect(visible("a\u202egpj.exe\u200b\n")).to.equal("a\\u{202e}gpj.exe\\u{200b}\\u{a}");
   });
 });
 

@@ -8,14 +8,8 @@ import type { Payment, Proof } from "../../explorer/src/shapes.ts";
 import { checkPath, headerHash } from "../../explorer/src/verify/checks.ts";
 import type { Call } from "../../explorer/src/verify/ethereum.ts";
 import { recoverSigner } from "../../explorer/src/verify/recover.ts";
-import {
-  STEPS,
-  verdictOf,
-  verify,
-  type StepName,
-  type Steps,
-  type Verification,
-} from "../../explorer/src/verify/verify.ts";
+import { STEPS, UnansweredError, type StepName, type Steps } from "../../explorer/src/verify/steps.ts";
+import { verdictOf, verify, type Verification } from "../../explorer/src/verify/verify.ts";
 import { devKey } from "../helpers/chain.ts";
 import {
   DOMAIN,
@@ -29,7 +23,13 @@ import {
 const [alice, bob, carol] = SPENDERS as [Wallet, Wallet, Wallet];
 const domain: Domain = { chainId: 31_337n, verifyingContract: DOMAIN.verifyingContract as Address };
 const TOKEN = `0x${"70".repeat(20)}`;
-const rootChain = new Interface(["function blockHashes(uint64 number) view returns (bytes32)"]);
+const rootChain = new Interface([
+  "function blockHashes(uint64 number) view returns (bytes32)",
+  "function outputRecord(bytes32 outputId) view returns (uint216)",
+  "function finalizedBy(bytes32 outputId) view returns (uint40)",
+  "event BlockCommitted(uint64 indexed number, bytes32 transactionsRoot, uint32 transactionCount, uint64 timestamp)",
+]);
+const NOTHING = `0x${"0".repeat(64)}`;
 
 /** Another value of the same form, and other ones. */
 function tampered(value: unknown): unknown[] {
@@ -62,7 +62,7 @@ function replaced<T>(value: T, path: Path, make: (old: unknown) => unknown): T {
 
 /** What no hash and no signature covers: docs/EXPLORER.md says so. */
 const NOT_COVERED =
-  /^(state|acceptedAt|finalizedAt|commitTransaction|parties\..*|(inputs|outputs)\.\d+\.state|inputs\.\d+\.(blockNumber|transactionIndex))$/;
+  /^(state|acceptedAt|finalizedAt|commitTransaction|parties\..*|(inputs|outputs)\.\d+\.state|inputs\.1\.(blockNumber|transactionIndex))$/;
 
 describe("verifying in the reader's own code", () => {
   let operator: MemoryOperator;
@@ -99,16 +99,35 @@ describe("verifying in the reader's own code", () => {
     return keccak256(AbiCoder.defaultAbiCoder().encode(types, [number, transactionsRoot, transactionCount, timestamp]));
   }
 
-  /** A node that has one block hash in the contract, at the tags given. */
-  function node({ held = heldOf(proof), tags = ["finalized", "latest"], chainId = "0x7a69" } = {}): Call {
+  /** A node with one block hash in the contract, at the tags given, the deposits' records, and the commit's receipt. */
+  function node({
+    held = heldOf(proof),
+    tags = ["finalized", "latest"],
+    chainId = "0x7a69",
+    deposits = shown.inputs.map(({ id }) => id),
+    finalized = [] as string[],
+    newest = proof.header.timestamp + 12,
+    receipt = receiptOf(proof) as unknown,
+  } = {}): Call {
     return async (method, params) => {
       if (method === "eth_chainId") return chainId;
+      if (method === "eth_getBlockByNumber") return { timestamp: `0x${newest.toString(16)}` };
+      if (method === "eth_getTransactionReceipt") return receipt;
       expect(method).to.equal("eth_call");
       const [{ to, data }, tag] = params as [{ to: string; data: string }, string];
       expect(to).to.equal(domain.verifyingContract);
-      const [number] = rootChain.decodeFunctionData("blockHashes", data);
-      return number === 1n && tags.includes(tag) ? held : `0x${"0".repeat(64)}`;
+      const call = rootChain.parseTransaction({ data })!;
+      const [argument] = call.args;
+      if (call.name === "blockHashes") return argument === 1n && tags.includes(tag) ? held : NOTHING;
+      const has = call.name === "outputRecord" ? deposits : finalized;
+      return has.includes(argument) && tags.includes(tag) ? `0x${"0".repeat(63)}1` : NOTHING;
     };
+  }
+
+  function receiptOf({ header }: Proof): { logs: object[] } {
+    const { number, transactionsRoot, transactionCount, timestamp } = header;
+    const values = [number, transactionsRoot, transactionCount, timestamp];
+    return { logs: [{ address: DOMAIN.verifyingContract, ...rootChain.encodeEventLog("BlockCommitted", values) }] };
   }
 
   async function run(changed: Partial<Verification> = {}): Promise<Steps> {
@@ -116,13 +135,7 @@ describe("verifying in the reader's own code", () => {
     const steps = await verify(
       {
         ...{ asked: purchase.hash, payment: shown, domain, ethereum: node() },
-        operator: {
-          creator: async (id) => {
-            const { created } = (await operator.get(`/v1/outputs/${id}`)).body;
-            return (await operator.get(`/v1/transactions/${created}`)).body;
-          },
-          proof: async () => proof,
-        },
+        operator: asking(),
         ...changed,
       },
       (name, step) => told.push([name, step.state]),
@@ -189,14 +202,13 @@ describe("verifying in the reader's own code", () => {
   it("says no when another payment is shown than the one that was asked for", async () => {
     const other = (await operator.get("/v1/transactions?limit=1")).body.items[0] as Payment;
     expect(other.hash).not.to.equal(purchase.hash);
-    const otherProof = (await operator.get(`/v1/transactions/${other.hash}/proof`)).body as Proof;
-    const steps = await run({ payment: other, operator: { ...asking(), proof: async () => otherProof } });
+    const steps = await run({ payment: other, operator: asking() });
     expect(failing(steps)).to.include.members(["content", "path"]);
     // By itself it is a right one.
     const own = await run({
       asked: other.hash,
       payment: other,
-      operator: { ...asking(), proof: async () => otherProof },
+      operator: asking(),
     });
     expect(verdictOf(own)).to.equal("final");
   });
@@ -207,7 +219,7 @@ describe("verifying in the reader's own code", () => {
         const { created } = (await operator.get(`/v1/outputs/${id}`)).body;
         return (await operator.get(`/v1/transactions/${created}`)).body;
       },
-      proof: async () => proof,
+      proof: async (hash) => (await operator.get(`/v1/transactions/${hash}/proof`)).body,
     };
   }
 
@@ -269,10 +281,11 @@ describe("verifying in the reader's own code", () => {
     };
     const first = { ...payment, transactionIndex: 0, outputs: [{ ...output, transactionIndex: 0 }] };
     const steps = await run({
-      ...{ asked: forged.hash, payment: first, ethereum: node({ held: heldOf(one) }) },
+      ...{ asked: forged.hash, payment: first, ethereum: node({ held: heldOf(one), receipt: receiptOf(one) }) },
       operator: { ...asking(), proof: async () => one },
     });
-    expect(failing(steps)).to.deep.equal(["balance"]);
+    // The parent is in another block than the one made up.
+    expect(failing(steps)).to.deep.equal(["balance", "origin"]);
   });
 
   it("says no when Ethereum says otherwise, or cannot be asked", async () => {
@@ -291,6 +304,72 @@ describe("verifying in the reader's own code", () => {
       expect([failing(steps), verdictOf(steps)], what).to.deep.equal([[step], "failed"]);
       expect(steps[step as StepName].why, what).to.match(/^[A-Z].*\.$/);
     }
+  });
+
+  it("says no when its inputs were made up, though everything else agrees", async () => {
+    const withDeposits = async (changed: Parameters<typeof node>[0]): Promise<Steps> =>
+      await run({ ethereum: node(changed) });
+    expect(failing(await withDeposits({ deposits: [] }))).to.deep.equal(["origin"]);
+    // One that left by an exit was there too.
+    const left = await withDeposits({ deposits: [], finalized: shown.inputs.map(({ id }) => id) });
+    expect(verdictOf(left)).to.equal("final");
+
+    const parent = await asking().creator(shown.inputs[0]!.id);
+    const parentProof = await asking().proof(parent.hash);
+    const told = async (of: Proof | null): Promise<Steps> =>
+      await run({ operator: { ...asking(), proof: async (hash) => (hash === parent.hash ? of : proof) } });
+    expect(verdictOf(await told(parentProof))).to.equal("final");
+    const none = await told(null);
+    expect([none.origin.state, verdictOf(none)]).to.deep.equal(["waiting", "waiting"]);
+    const { header } = parentProof!;
+    for (const other of [
+      { ...parentProof!, index: 1 },
+      { ...parentProof!, siblings: proof.siblings },
+      { header: { ...header, number: 2 }, index: 0, siblings: parentProof!.siblings },
+      { header: { ...header, timestamp: header.timestamp + 1 }, index: 0, siblings: parentProof!.siblings },
+      // A block of its own for it, that nobody committed.
+      { header: { ...header, transactionCount: 1, transactionsRoot: parent.hash }, index: 0, siblings: [] },
+    ]) {
+      expect(failing(await told(other)), JSON.stringify(other)).to.deep.equal(["origin"]);
+    }
+    // Under the hash of a payment that is there.
+    const creator = async (): Promise<Payment> => ({ ...parent, hash: purchase.hash });
+    expect(verdictOf(await run({ operator: { ...asking(), creator } }))).to.equal("final");
+  });
+
+  it("says no when the commit is shown in another transaction", async () => {
+    expect(failing(await run({ ethereum: node({ receipt: { logs: [] } }) }))).to.deep.equal(["contract"]);
+    const [log] = receiptOf(proof).logs as { address: string; topics: string[]; data: string }[];
+    for (const other of [
+      { ...log, address: carol.address },
+      { ...log, topics: [log!.topics[0], `0x${"0".repeat(63)}2`] },
+      { ...log, data: `0x${"11".repeat(96)}` },
+      {},
+    ]) {
+      expect(failing(await run({ ethereum: node({ receipt: { logs: [other] } }) }))).to.deep.equal(["contract"]);
+    }
+    // A node forgets old receipts.
+    expect(verdictOf(await run({ ethereum: node({ receipt: null }) }))).to.equal("final");
+  });
+
+  it("says no when one address is written in two ways, which would make two parties of it", async () => {
+    const lower = (path: Path): Payment => replaced(shown, path, (owner) => String(owner).toLowerCase());
+    expect(failing(await run({ payment: lower(["outputs", 2, "owner"]) }))).to.deep.equal(["content"]);
+    expect(failing(await run({ payment: lower(["inputs", 0, "owner"]) }))).to.deep.equal(["content"]);
+  });
+
+  it("says not yet, not no, when somebody did not answer or is behind", async () => {
+    const silent = async (): Promise<never> => await Promise.reject(new UnansweredError("busy"));
+    for (const changed of [
+      { ethereum: silent },
+      { operator: { ...asking(), proof: silent } },
+      { operator: { ...asking(), creator: silent } },
+      { ethereum: node({ tags: [], newest: proof.header.timestamp - 1 }) },
+    ]) {
+      const steps = await run(changed);
+      expect([failing(steps), verdictOf(steps)]).to.deep.equal([[], "waiting"]);
+    }
+    expect(failing(await run({ ethereum: node({ tags: [] }) }))).to.deep.equal(["contract"]);
   });
 
   it("says no under another contract or chain than the one that was signed for", async () => {

@@ -146,6 +146,9 @@ describe("the explorer's files", () => {
     }
     const feed = await ask("/v1/blocks/open/transactions", { accept: "application/x-ndjson" });
     expect(feed[0].headers["access-control-allow-origin"]).to.equal("*");
+    for (const path of ["/metrics", "/healthz"]) {
+      expect((await ask(path))[0].headers["access-control-allow-origin"], path).to.equal(undefined);
+    }
     const stream = await fetch(`${operator.url}/v1/events`);
     expect(stream.headers.get("access-control-allow-origin")).to.equal("*");
     await stream.body?.cancel();

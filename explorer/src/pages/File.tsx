@@ -1,16 +1,17 @@
 import { Link } from "wouter";
 import type { FileOffer, Payment, Purpose } from "../shapes.ts";
 import { earnings } from "../amounts.ts";
+import { visible } from "../format.ts";
 import { Answer, Facts, Page } from "../parts/Page.tsx";
 import { BRIEF_COLUMNS } from "../parts/PaymentsTable.tsx";
-import { Address, Amount, Hash, roleName, Time } from "../parts/Shown.tsx";
+import { Address, Amount, Foreign, Hash, roleName, Time } from "../parts/Shown.tsx";
 import { ListTable, Table } from "../parts/Table.tsx";
 import { useList, useOne } from "../queries.ts";
 
 export function FilePage({ id }: { id: string }) {
   const asked = useOne<FileOffer>("files", `/v1/files/${encodeURIComponent(id)}`);
   return (
-    <Page title={`File ${id}`}>
+    <Page title={`File ${visible(id)}`}>
       <Answer of={asked} lines={8}>
         {(file) => <FileView file={file} id={id} />}
       </Answer>
@@ -27,11 +28,16 @@ function FileView({ file, id }: { file: FileOffer; id: string }) {
     <>
       <Facts
         of={[
-          ["File id", <code>{file.fileId ?? id}</code>],
+          [
+            "File id",
+            <code>
+              <Foreign text={file.fileId ?? id} />
+            </code>,
+          ],
           ["Hash", <Hash value={file.fileHash} whole />],
-          ["Name", file.name],
+          ["Name", file.name === null ? null : <Foreign text={file.name} />],
           ["Size", file.size === null ? null : `${file.size.toLocaleString("en")} bytes`],
-          ["Kind", file.mimeType],
+          ["Kind", file.mimeType === null ? null : <Foreign text={file.mimeType} />],
           ["Validator", <Address value={file.validator} whole />],
           ["Owner", file.owner === null ? null : <Address value={file.owner} whole />],
           ["Price", price === null || token === null ? "not for sale" : <Amount amount={price} token={token} />],

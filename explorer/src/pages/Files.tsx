@@ -1,7 +1,7 @@
 import { Link, useSearchParams } from "wouter";
 import type { FileOffer } from "../shapes.ts";
 import { Page } from "../parts/Page.tsx";
-import { Address, Amount, Time } from "../parts/Shown.tsx";
+import { Address, Amount, Foreign, Time } from "../parts/Shown.tsx";
 import { ListTable } from "../parts/Table.tsx";
 import { useList } from "../queries.ts";
 
@@ -29,9 +29,14 @@ export function FilesPage() {
         columns={[
           {
             name: "File",
-            of: ({ fileId }) => (fileId === null ? null : <Link href={filePath(fileId)}>{fileId}</Link>),
+            of: ({ fileId }) =>
+              fileId === null ? null : (
+                <Link href={filePath(fileId)}>
+                  <Foreign text={fileId} />
+                </Link>
+              ),
           },
-          { name: "Name", of: ({ name }) => name },
+          { name: "Name", of: ({ name }) => (name === null ? null : <Foreign text={name} />) },
           {
             name: "Price",
             of: ({ price, token }) =>

@@ -19,7 +19,7 @@ const Charts = lazy(async () => await import("../parts/Charts.tsx"));
 
 export function HomePage() {
   const statistics = useOne<Statistics>("statistics", "/v1/statistics");
-  const hours = useList<Hour>("hours", "/v1/blocks");
+  const hours = useList<Hour>("hours", "/v1/blocks", {}, HOURS_SHOWN);
   const status = useStatus();
   const open = hours.items.find(({ state }) => state === "open");
   return (
@@ -99,7 +99,7 @@ function Countdown({ until }: { until: number }) {
 /** What the stream told of, above what was there before. */
 function LivePayments() {
   const { payments, count, paused } = useLive();
-  const list = useList<Payment>("payments", "/v1/transactions");
+  const list = useList<Payment>("payments", "/v1/transactions", {}, PAYMENTS_SHOWN);
   if (list.loading) return <Loading lines={PAYMENTS_SHOWN} />;
   if (list.error !== null && list.items.length === 0) return <Problem error={list.error} retry={list.retry} />;
   const known = new Map([...payments, ...list.items].map((payment) => [payment.hash, payment]));

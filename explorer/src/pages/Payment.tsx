@@ -4,7 +4,17 @@ import { changes } from "../amounts.ts";
 import type { Output, Payment, Status } from "../shapes.ts";
 import { Answer, Facts, Guard, Loading, Page } from "../parts/Page.tsx";
 import { PaidAmounts } from "../parts/PaymentsTable.tsx";
-import { Address, Amount, EthereumTransaction, Hash, Purpose, roleName, State, Time } from "../parts/Shown.tsx";
+import {
+  Address,
+  Amount,
+  EthereumTransaction,
+  Foreign,
+  Hash,
+  Purpose,
+  roleName,
+  State,
+  Time,
+} from "../parts/Shown.tsx";
 import { Table } from "../parts/Table.tsx";
 import { useOne } from "../queries.ts";
 import { useStatus } from "../shared.tsx";
@@ -74,6 +84,7 @@ function PaymentView({ payment, asked }: { payment: Payment; asked: string }) {
             of: ({ change, token }) => <Amount amount={change.toString()} token={token} sign />,
             end: true,
           },
+          { name: "Token", of: ({ token }) => <Hash value={token} /> },
         ]}
       />
       <h2>Inputs</h2>
@@ -86,7 +97,13 @@ function PaymentView({ payment, asked }: { payment: Payment; asked: string }) {
 
 function fileLink({ fileId, fileHash, purpose }: Payment) {
   if (purpose === "transfer" || purpose === "swap") return null;
-  return fileId === null ? <Hash value={fileHash} /> : <Link href={filePath(fileId)}>{fileId}</Link>;
+  return fileId === null ? (
+    <Hash value={fileHash} />
+  ) : (
+    <Link href={filePath(fileId)}>
+      <Foreign text={fileId} />
+    </Link>
+  );
 }
 
 function Outputs({ caption, items, signatures }: { caption: string; items: Output[]; signatures?: string[] }) {
@@ -99,6 +116,7 @@ function Outputs({ caption, items, signatures }: { caption: string; items: Outpu
         { name: "Output", of: ({ id }) => <Hash value={id} to={`/outputs/${id}`} /> },
         { name: "Owner", of: ({ owner }) => <Address value={owner} /> },
         { name: "Amount", of: ({ amount, token }) => <Amount amount={amount} token={token} />, end: true },
+        { name: "Token", of: ({ token }) => <Hash value={token} /> },
         ...(signatures === undefined
           ? [{ name: "State", of: ({ state }: Output) => <State value={state} /> }]
           : [

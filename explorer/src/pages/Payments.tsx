@@ -34,13 +34,16 @@ export function PaymentsPage() {
       <form className="filters" aria-label="Which payments" onSubmit={(event) => event.preventDefault()}>
         <Choice label="Purpose" values={PURPOSES} {...field("purpose")} />
         <Choice label="State" values={PAYMENT_STATES} {...field("state")} />
-        <Text label="Party" hint="0x and 40 hex digits" pattern={/^0x[0-9a-fA-F]{40}$/} {...field("address")} />
+        <Text trim label="Party" hint="0x and 40 hex digits" pattern={/^0x[0-9a-fA-F]{40}$/} {...field("address")} />
         <Text label="File id" hint="1 to 128 characters" pattern={/^.{1,128}$/} {...field("fileId")} />
         <Moment label="Accepted from" {...field("since")} />
         <Moment label="Before" {...field("until")} />
         <button type="button" disabled={!filtered} onClick={() => setParams(new URLSearchParams(), { replace: true })}>
           Clear
         </button>
+        <p id="zone" className="muted">
+          Times are entered in your own time zone, and shown in UTC.
+        </p>
       </form>
       <ListTable
         list={list}
@@ -74,10 +77,19 @@ function Choice({ label, values, value, set }: FilterProps & { values: readonly 
 }
 
 /** What is typed counts when it is whole: at Enter, or when the reader goes on. */
-function Text({ label, value, set, pattern, hint }: FilterProps & { pattern: RegExp; hint: string }) {
+function Text({
+  label,
+  value,
+  set,
+  pattern,
+  hint,
+  trim = false,
+}: FilterProps & { pattern: RegExp; hint: string; trim?: boolean }) {
   const [wrong, setWrong] = useState(false);
   const id = useId();
-  const take = (text: string): void => {
+  const take = (typed: string): void => {
+    // Spaces are part of a file id.
+    const text = trim ? typed.trim() : typed;
     const isWrong = text !== "" && !pattern.test(text);
     setWrong(isWrong);
     if (!isWrong && text !== (value ?? "")) set(text);
@@ -94,9 +106,9 @@ function Text({ label, value, set, pattern, hint }: FilterProps & { pattern: Reg
           spellCheck={false}
           aria-invalid={wrong}
           aria-describedby={wrong ? id : undefined}
-          onBlur={({ target }) => take(target.value.trim())}
+          onBlur={({ target }) => take(target.value)}
           onKeyDown={(event) => {
-            if (event.key === "Enter") take(event.currentTarget.value.trim());
+            if (event.key === "Enter") take(event.currentTarget.value);
           }}
         />
       </label>
@@ -121,6 +133,7 @@ function Moment({ label, value, set }: FilterProps) {
       <input
         key={shown}
         type="datetime-local"
+        aria-describedby="zone"
         step={1}
         defaultValue={shown}
         onBlur={({ target }) => take(target.value)}

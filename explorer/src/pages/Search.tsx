@@ -2,6 +2,7 @@ import { Link, Redirect, useSearch } from "wouter";
 import type { Found } from "../shapes.ts";
 import { Answer, Page } from "../parts/Page.tsx";
 import { paymentPath } from "../parts/PaymentsTable.tsx";
+import { Foreign } from "../parts/Shown.tsx";
 import { useOne } from "../queries.ts";
 import { filePath } from "./Files.tsx";
 
@@ -24,7 +25,10 @@ export function SearchPage() {
   return (
     <Page title="Search">
       <p>
-        For <code>{text}</code>
+        For{" "}
+        <code>
+          <Foreign text={text} />
+        </code>
       </p>
       <Answer of={asked}>
         {({ items }) => {
@@ -41,7 +45,10 @@ export function SearchPage() {
             <ul>
               {items.map(({ kind, id }) => (
                 <li key={kind + id}>
-                  {NAMES[kind]} <Link href={PLACES[kind](id)}>{id}</Link>
+                  {NAMES[kind]}{" "}
+                  <Link href={PLACES[kind](id)}>
+                    <Foreign text={id} />
+                  </Link>
                 </li>
               ))}
             </ul>

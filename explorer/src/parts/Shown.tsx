@@ -1,7 +1,7 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { Token } from "../shapes.ts";
-import { ago, exactTime, formatUnits, shorten } from "../format.ts";
+import { ago, exactTime, formatUnits, shorten, visible } from "../format.ts";
 import { ETHER } from "../queries.ts";
 import { useTokens } from "../shared.tsx";
 import { announce } from "./announce.tsx";
@@ -204,4 +204,9 @@ const ROLE_NAMES: Record<string, string> = { serviceNode: "service node", storag
 
 export function roleName(role: string | null): string | null {
   return role === null ? null : (ROLE_NAMES[role] ?? role);
+}
+
+/** What somebody else wrote: what cannot be seen, or turns the writing round, stands there by its number. */
+export function Foreign({ text }: { text: string }) {
+  return <bdi>{visible(text)}</bdi>;
 }

@@ -1,20 +1,12 @@
 import { useEffect, useMemo, useState, type FormEvent } from "react";
 import { isHexOfLength } from "@plasma-billing/protocol/hex.ts";
 import type { Address, Domain } from "@plasma-billing/protocol/typedData.ts";
-import { ApiError, get } from "../api.ts";
+import { API, ApiError, get } from "../api.ts";
 import type { OutputHistory, Payment, Proof, Status } from "../shapes.ts";
 import { nodeCall, walletCall, type Call, type WalletProvider } from "../verify/ethereum.ts";
 import { recall, remember, type Remembered } from "../verify/remembered.ts";
-import {
-  STEPS,
-  unstarted,
-  verdictOf,
-  verify,
-  type Step,
-  type StepName,
-  type Steps,
-  type Verdict,
-} from "../verify/verify.ts";
+import { STEPS, UnansweredError, type Step, type StepName, type Steps } from "../verify/steps.ts";
+import { unstarted, verdictOf, verify, type Verdict } from "../verify/verify.ts";
 
 interface Props {
   /** From the page's address. */
@@ -48,9 +40,10 @@ export default function Verification({ asked, payment, status }: Props) {
       </ol>
       <Source key={JSON.stringify(kept)} kept={kept} named={named} choose={choose} />
       <p className="muted">
-        Not part of it, since no signature and no hash covers them: the time a payment was accepted, roles, the names
-        and decimals of tokens, and where inputs came from. That this page computes what it says, you believe whoever
-        serves it.
+        Not proved, since no signature and no hash covers it: the state shown, the times it was accepted and seen final,
+        the states of inputs and outputs, roles, and the names and decimals of tokens. That no input was spent before,
+        no single payment can prove: that is a watcher&apos;s work, who checks all of them. And that this page computes
+        what it says, you believe whoever serves it.
       </p>
     </section>
   );
@@ -97,14 +90,24 @@ function callOf(rpcUrl: string, wallet: boolean, signal: AbortSignal): Call | nu
   return rpcUrl === "" ? null : nodeCall(rpcUrl, signal);
 }
 
+/** An operator that is busy or gone has said nothing wrong. */
+async function ask<T>(path: string): Promise<T> {
+  try {
+    return await get<T>(path);
+  } catch (error) {
+    if (error instanceof ApiError && !error.final) throw new UnansweredError(error.message);
+    throw error;
+  }
+}
+
 const operator = {
   creator: async (outputId: string): Promise<Payment> => {
-    const { created } = await get<OutputHistory>(`/v1/outputs/${outputId}`);
-    return await get<Payment>(`/v1/transactions/${created}`);
+    const { created } = await ask<OutputHistory>(`/v1/outputs/${outputId}`);
+    return await ask<Payment>(`/v1/transactions/${created}`);
   },
   proof: async (hash: string): Promise<Proof | null> => {
     try {
-      return await get<Proof>(`/v1/transactions/${hash}/proof`);
+      return await ask<Proof>(`/v1/transactions/${hash}/proof`);
     } catch (error) {
       if (error instanceof ApiError && error.code === "NOT_COMMITTED") return null;
       throw error;
@@ -155,12 +158,16 @@ const VERDICTS: Record<Verdict, { tone: string; title: string; text: string }> =
   landed: {
     tone: "good",
     title: "Ethereum holds this payment.",
-    text: "Your browser computed it, and the contract agrees as of Ethereum's newest block. It is not final yet.",
+    text:
+      "Your browser computed it, and the contract agrees as of Ethereum's newest block. It is not final yet. " +
+      "Whether its inputs were spent before, only who checks every payment can say.",
   },
   final: {
     tone: "good",
     title: "Ethereum holds this payment for good.",
-    text: "Your browser computed it, and the contract agrees as of a finalized block.",
+    text:
+      "Your browser computed it, and the contract agrees as of a finalized block. " +
+      "Whether its inputs were spent before, only who checks every payment can say.",
   },
 };
 
@@ -231,6 +238,11 @@ function Source({ kept, named, choose }: Choice) {
   const [chainId, setChainId] = useState(String(first.chainId));
   const [sure, setSure] = useState(kept.confirmed !== null);
   const [wrong, setWrong] = useState<string | null>(null);
+  // Another contract is to be confirmed anew.
+  const setOther = (set: () => void): void => {
+    set();
+    setSure(false);
+  };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     const fault = faultOf(rpcUrl.trim(), contract.trim(), chainId.trim());
@@ -259,19 +271,8 @@ function Source({ kept, named, choose }: Choice) {
           onChange={({ target }) => setRpcUrl(target.value)}
         />
       </label>
-      <label>
-        Contract
-        <input
-          name="contract"
-          value={contract}
-          spellCheck={false}
-          onChange={({ target }) => setContract(target.value)}
-        />
-      </label>
-      <label>
-        Chain id
-        <input name="chainId" inputMode="numeric" value={chainId} onChange={({ target }) => setChainId(target.value)} />
-      </label>
+      <Field name="contract" label="Contract" value={contract} set={(text) => setOther(() => setContract(text))} />
+      <Field name="chainId" label="Chain id" value={chainId} set={(text) => setOther(() => setChainId(text))} />
       <label className="check">
         <input type="checkbox" name="sure" checked={sure} onChange={({ target }) => setSure(target.checked)} /> I have
         contract and chain from a source that is not this operator
@@ -289,9 +290,34 @@ function Source({ kept, named, choose }: Choice) {
   );
 }
 
+function Field({
+  name,
+  label,
+  value,
+  set,
+}: {
+  name: string;
+  label: string;
+  value: string;
+  set: (text: string) => void;
+}) {
+  return (
+    <label>
+      {label}
+      <input name={name} value={value} spellCheck={false} onChange={({ target }) => set(target.value)} />
+    </label>
+  );
+}
+
 function faultOf(rpcUrl: string, contract: string, chainId: string): string | null {
   if (rpcUrl !== "" && !/^https?:\/\//.test(rpcUrl)) return "The node's URL begins with https:// or http://.";
   if (rpcUrl !== "" && !URL.canParse(rpcUrl)) return "The node's URL is none.";
+  const node = URL.parse(rpcUrl);
+  if (node !== null && [window.location.origin, URL.parse(API)?.origin].includes(node.origin)) {
+    return "This is the operator itself: name a node that is not its own.";
+  }
+  if (node !== null && node.username + node.password !== "")
+    return "Browsers take no name and password in a node's URL.";
   if (!isHexOfLength(contract, 20)) return "A contract's address is 0x and 40 hex digits.";
   if (!/^[1-9][0-9]{0,14}$/.test(chainId)) return "A chain id is a whole number.";
   return null;

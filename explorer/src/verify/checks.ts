@@ -45,6 +45,8 @@ export function checkContent(separator: Hex, asked: Hex, payment: Payment): Cont
   }
   const form = formFault(transaction);
   if (form !== null) return failed(`No payment can be like this: ${form.message}.`);
+  const twice = addressInTwoForms(payment);
+  if (twice !== null) return failed(`The address ${twice} is written in two ways: sums would be of two parties.`);
   const hash = transactionHash(separator, transaction);
   facts.push(["Computed from the content", hash]);
   if (hash !== asked) return failed("The content is of another payment, or signed for another contract or chain.");
@@ -64,6 +66,17 @@ export function checkContent(separator: Hex, asked: Hex, payment: Payment): Cont
   return { facts, fault: null, transaction };
 }
 
+/** Upper and lower case are no part of an address, but of what a page takes for one party or two. */
+function addressInTwoForms({ inputs, outputs }: Payment): string | null {
+  const forms = new Map<string, string>();
+  for (const address of [...inputs, ...outputs].flatMap(({ owner, token }) => [String(owner), String(token)])) {
+    const form = forms.get(address.toLowerCase()) ?? address;
+    if (form !== address) return address;
+    forms.set(address.toLowerCase(), form);
+  }
+  return null;
+}
+
 /** The payments that made a payment's inputs, by the input's id; a deposit needs none. */
 export type Creators = ReadonlyMap<string, Payment>;
 
@@ -81,10 +94,15 @@ export function checkInputs(separator: Hex, payment: Payment, creators: Creators
   return { facts, fault: null };
 }
 
+const AMOUNT_END = 2n ** 256n;
+
 /** The id that what is shown of an output gives; null where nobody showed the payment that made it. */
 function outputMade(separator: Hex, shown: Output, creator: Payment | undefined): OutputId | null {
   const [owner, token, amount] = [shown.owner.toLowerCase(), shown.token.toLowerCase(), BigInt(shown.amount)];
-  if (amount.toString() !== shown.amount) throw new Error(`${shown.amount} is no amount`);
+  if (amount.toString() !== shown.amount || amount <= 0n || amount >= AMOUNT_END) {
+    throw new Error(`${shown.amount} is no amount`);
+  }
+  for (const address of [owner, token]) if (!isHexOfLength(address, 20)) throw new Error(`${address} is no address`);
   for (const number of [shown.outputIndex, shown.depositId ?? 0]) {
     if (!Number.isSafeInteger(number) || number < 0) throw new Error(`${number} is no index`);
   }
@@ -135,6 +153,7 @@ export function checkPath(hash: Hex, payment: Payment, { header, index, siblings
     ["Place", `index ${index}, of ${transactionCount} payments in hour ${number}`],
     ["Path", siblings.length === 0 ? "none: it is the only payment" : siblings.join(" ")],
     ["Root", transactionsRoot],
+    ["Committed at", `${timestamp} (Ethereum's time, in Unix seconds)`],
   ];
   const failed = (fault: string): Finding => ({ facts, fault });
   const numbers = [number, transactionCount, timestamp, index];
@@ -167,6 +186,11 @@ function transactionOf({ purpose, inputs, outputs, fileHash, signatures }: Payme
     inputs: inputs.map(({ id }) => id),
     outputs: outputs.map(({ owner, token, amount }) => ({ owner, token, amount })),
   });
+}
+
+/** The hash of what is shown, whatever hash is shown. */
+export function hashOf(separator: Hex, payment: Payment): TransactionHash {
+  return transactionHash(separator, transactionOf(payment));
 }
 
 export function messageOf(error: unknown): string {

@@ -8,36 +8,23 @@ import {
   checkPath,
   checkSignatures,
   headerHash,
-  messageOf,
+  type Creators,
   type Fact,
-  type Finding,
 } from "./checks.ts";
-import { chainIdOf, heldBlockHash, isNothing, type Call } from "./ethereum.ts";
-
-/** In their order, with what each claims. */
-export const STEPS = {
-  content: "The payment's content gives the hash that you asked for",
-  inputs: "Each input's id is made of the owner, token and amount shown",
-  signatures: "Every input's owner signed this payment",
-  balance: "Of every token as much goes out as comes in",
-  path: "A path of hashes leads from the payment to its hour's root",
-  chain: "Your Ethereum node is on the right chain",
-  contract: "The contract on Ethereum holds this hour",
-} as const;
-export type StepName = keyof typeof STEPS;
-
-/**
- * `waiting`: nothing is wrong, but it cannot be said yet. `impossible`: another step failed that it needs. Only `ok` is a yes.
- */
-export type StepState = "running" | "ok" | "failed" | "waiting" | "impossible";
-export interface Step {
-  state: StepState;
-  facts: Fact[];
-  why: string | null;
-  /** Only the newest block of Ethereum says so, not a finalized one. */
-  undoable?: boolean;
-}
-export type Steps = Record<StepName, Step>;
+import { chainIdOf, commitFault, heldBlockHash, isNothing, newestTimestamp, type Call, type Tag } from "./ethereum.ts";
+import { checkOrigin } from "./origin.ts";
+import {
+  attempt,
+  failure,
+  found,
+  impossible,
+  STEPS,
+  waiting,
+  type Done,
+  type Step,
+  type StepName,
+  type Steps,
+} from "./steps.ts";
 
 export interface Verification {
   /** From the page's address. */
@@ -46,7 +33,7 @@ export interface Verification {
   payment: Payment;
   /** Which contract on which chain, as the reader says. */
   domain: Domain;
-  /** What the operator shows beside the payment; it is not believed either. */
+  /** What the operator shows beside the payment; it is not believed either. Rejects with UnansweredError where it is not there. */
   operator: {
     /** The payment that made an output. */
     creator: (outputId: string) => Promise<Payment>;
@@ -58,29 +45,28 @@ export interface Verification {
 }
 
 const running: Step = { state: "running", facts: [], why: null };
-const names = Object.keys(STEPS) as StepName[];
+const NO_NODE = "Choose an Ethereum node or your wallet.";
+const NOT_COMMITTED = "The hour is not on Ethereum yet: its commit brings it there.";
 
 export function unstarted(): Steps {
-  return Object.fromEntries(names.map((name) => [name, running])) as Steps;
+  return Object.fromEntries((Object.keys(STEPS) as StepName[]).map((name) => [name, running])) as Steps;
 }
 
 /** Does every step, telling each as it is done; one that fails does not keep those from running that do not need it. */
 export async function verify(of: Verification, tell: (name: StepName, step: Step) => void): Promise<Steps> {
   const steps = unstarted();
-  const done = (name: StepName, step: Step): Step => {
+  const done: Done = (name, step) => {
     steps[name] = step;
     tell(name, step);
     return step;
   };
-  const [held] = await Promise.all([heldByContract(of, done), consistent(of, done)]);
-  done("contract", held);
+  const [contract, creators] = await Promise.all([heldByContract(of, done), consistent(of, done)]);
+  done("origin", await origin(of, contract, creators));
   return steps;
 }
 
-type Done = (name: StepName, step: Step) => Step;
-
-/** What a payment is by itself: content, inputs, signatures, balance. */
-async function consistent({ asked, payment, domain, operator }: Verification, done: Done): Promise<void> {
+/** What a payment is by itself: content, inputs, signatures, balance. Null: its inputs are not what is shown. */
+async function consistent({ asked, payment, domain, operator }: Verification, done: Done): Promise<Creators | null> {
   const hash = asked.toLowerCase() as Hex;
   const separator = domainSeparator(domain);
   const content = checkContent(separator, hash, payment);
@@ -88,20 +74,22 @@ async function consistent({ asked, payment, domain, operator }: Verification, do
   const { transaction } = content;
   if (transaction === null) {
     for (const name of ["inputs", "signatures", "balance"] as const) done(name, impossible("content"));
-    return;
+    return null;
   }
+  let creators: Creators = new Map();
   const inputs = await attempt(async () => {
     const made = payment.inputs.filter(({ depositId }) => depositId === null);
-    const creators = await Promise.all(made.map(async ({ id }) => [id, await operator.creator(id)] as const));
-    return checkInputs(separator, payment, new Map(creators));
+    creators = new Map(await Promise.all(made.map(async ({ id }) => [id, await operator.creator(id)] as const)));
+    return checkInputs(separator, payment, creators);
   });
   done("inputs", inputs);
   if (inputs.state !== "ok") {
     for (const name of ["signatures", "balance"] as const) done(name, impossible("inputs"));
-    return;
+    return null;
   }
   done("signatures", await attempt(() => checkSignatures(hash, transaction, payment.inputs)));
   done("balance", await attempt(() => checkBalance(transaction, payment.inputs)));
+  return creators;
 }
 
 /** The way from the hash to Ethereum: path, header, contract. */
@@ -109,34 +97,32 @@ async function heldByContract(of: Verification, done: Done): Promise<Step> {
   const { asked, payment, operator, ethereum } = of;
   const hash = asked.toLowerCase() as Hex;
   const chain = rightChain(of, done);
-  const { proof, step: path } = await pathTo(hash, payment, operator);
+  let proof: Proof | null = null;
+  let path: Step;
+  try {
+    proof = await operator.proof(hash);
+    path = proof === null ? waiting(NOT_COMMITTED) : found(checkPath(hash, payment, proof));
+  } catch (error) {
+    path = failure(error);
+  }
   done("path", path);
   const onChain = await chain;
-  if (path.state === "failed") return impossible("path");
-  if (proof === null) return path;
+  if (path.state === "failed") return done("contract", impossible("path"));
+  if (proof === null) return done("contract", { ...path, facts: [] });
   const computed = headerHash(proof);
   const facts: Fact[] = [["Computed from the header", computed]];
-  if (ethereum === null) return { ...waiting("Choose an Ethereum node or your wallet."), facts };
-  if (onChain.state !== "ok") return { ...impossible("chain"), facts };
-  return await comparedWith(of, ethereum, proof, computed, facts);
+  if (ethereum === null) return done("contract", waiting(NO_NODE, facts));
+  if (onChain.state !== "ok") return done("contract", { ...unlike(onChain, "chain"), facts });
+  return done("contract", await comparedWith(of, ethereum, proof, computed, facts));
 }
 
-async function pathTo(
-  hash: Hex,
-  payment: Payment,
-  operator: Verification["operator"],
-): Promise<{ proof: Proof | null; step: Step }> {
-  try {
-    const proof = await operator.proof(hash);
-    if (proof === null) return { proof, step: waiting("The hour is not on Ethereum yet: its commit brings it there.") };
-    return { proof, step: found(checkPath(hash, payment, proof)) };
-  } catch (error) {
-    return { proof: null, step: { state: "failed", facts: [], why: sentence(messageOf(error)) } };
-  }
+/** Of a step that needs another which did not succeed: it waits where that waits. */
+function unlike(other: Step, name: StepName): Step {
+  return other.state === "waiting" ? waiting(other.why ?? "") : impossible(name);
 }
 
 async function rightChain({ ethereum, domain }: Verification, done: Done): Promise<Step> {
-  if (ethereum === null) return done("chain", waiting("Choose an Ethereum node or your wallet."));
+  if (ethereum === null) return done("chain", waiting(NO_NODE));
   const step = await attempt(async () => {
     const chainId = await chainIdOf(ethereum);
     const facts: Fact[] = [["Chain id of the node", chainId.toString()]];
@@ -146,7 +132,7 @@ async function rightChain({ ethereum, domain }: Verification, done: Done): Promi
 }
 
 async function comparedWith(
-  { domain }: Verification,
+  { domain: { verifyingContract: contract }, payment }: Verification,
   ethereum: Call,
   { header }: Proof,
   computed: Hex,
@@ -154,42 +140,38 @@ async function comparedWith(
 ): Promise<Step> {
   let undoable = false;
   const step = await attempt(async () => {
-    const held = await heldBlockHash(ethereum, domain.verifyingContract, header.number);
+    const held = await heldBlockHash(ethereum, contract, header.number);
     undoable = held.notFinal !== null;
     facts.push(["Held by the contract", held.hash]);
     facts.push([
       "As of",
       held.notFinal === null ? "a finalized block of Ethereum" : `the newest block: ${held.notFinal}`,
     ]);
-    if (isNothing(held.hash)) return { facts, fault: `The contract holds nothing for hour ${header.number}.` };
-    return { facts, fault: held.hash === computed ? null : "The contract holds another hash for this hour." };
+    if (!isNothing(held.hash)) {
+      if (held.hash !== computed) return { facts, fault: "The contract holds another hash for this hour." };
+      return { facts, fault: await commitFault(ethereum, contract, header, payment.commitTransaction, facts) };
+    }
+    return { facts, fault: `The contract holds nothing for hour ${header.number}.` };
   });
-  return { ...step, undoable };
+  if (step.state !== "failed" || !facts.some(([, value]) => isNothing(value as Hex))) return { ...step, undoable };
+  // A node that is a block or two behind has not seen the commit.
+  const newest = await newestTimestamp(ethereum).catch(() => null);
+  if (newest === null || newest >= header.timestamp) return { ...step, undoable };
+  return waiting("Your node has not seen that block of Ethereum yet: compare again in a moment.", facts);
 }
 
-function found({ facts, fault }: Finding): Step {
-  return { state: fault === null ? "ok" : "failed", facts, why: fault };
-}
-
-function waiting(why: string): Step {
-  return { state: "waiting", facts: [], why };
-}
-
-function impossible(because: StepName): Step {
-  return { state: "impossible", facts: [], why: `It needs a step that did not succeed: “${STEPS[because]}”.` };
-}
-
-/** What throws, fails: an answer of the wrong form, or none. */
-async function attempt(check: () => Finding | Promise<Finding>): Promise<Step> {
-  try {
-    return found(await check());
-  } catch (error) {
-    return { state: "failed", facts: [], why: sentence(messageOf(error)) };
-  }
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+async function origin(
+  { operator, ethereum, domain, payment }: Verification,
+  contract: Step,
+  creators: Creators | null,
+): Promise<Step> {
+  if (creators === null) return impossible("inputs");
+  if (ethereum === null) return waiting(NO_NODE);
+  if (contract.state !== "ok") return unlike(contract, "contract");
+  const tag: Tag = contract.undoable === true ? "latest" : "finalized";
+  return await attempt(
+    async () => await checkOrigin({ payment, creators, proof: operator.proof, ethereum, domain, tag }),
+  );
 }
 
 /** What all steps together say. Only `final` and `landed` say that Ethereum holds the payment. */
