@@ -88,7 +88,7 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
     context,
     complaints,
     close: async (expected) => {
-      if (browser.isConnected()) {
+      if (!page.isClosed()) {
         // What is on its way to a page that is no more is nobody's.
         await page.unrouteAll({ behavior: "ignoreErrors" });
         await context.close();

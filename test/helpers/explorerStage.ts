@@ -1,6 +1,6 @@
 // What the explorer is looked at on: a real node, a real operator process with the explorer at `/`, and a market with something of
 // everything in it. Most files of test/explorer share one: the first that runs starts it, the last stops it.
-import { type Browser, type BrowserContextOptions } from "playwright-core";
+import type { Browser, BrowserContext, BrowserContextOptions } from "playwright-core";
 import { type Paid, type Wallet } from "@plasma-billing/sdk";
 import { ETHER } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
@@ -43,6 +43,7 @@ export class ExplorerStage {
   readonly exits = new Map<string, number>();
 
   private readonly isGuest: boolean;
+  private readonly pages = new Set<BrowserContext>();
 
   private constructor(parts: Pick<ExplorerStage, "market" | "browser" | "tokens" | "people"> & { isGuest: boolean }) {
     this.market = parts.market;
@@ -76,6 +77,8 @@ export class ExplorerStage {
   }
 
   async close(): Promise<void> {
+    // Before the operator: its end is nothing that they should complain about.
+    for (const context of this.pages) await context.close();
     if (!this.isGuest) await this.browser.close();
     await this.market.stop();
   }
@@ -85,7 +88,10 @@ export class ExplorerStage {
   }
 
   async page(options: BrowserContextOptions = {}): Promise<Watched> {
-    return await openPage(this.browser, { baseURL: this.url, ...options });
+    const watched = await openPage(this.browser, { baseURL: this.url, ...options });
+    this.pages.add(watched.context);
+    watched.context.once("close", () => this.pages.delete(watched.context));
+    return watched;
   }
 
   /** An answer of the operator's API. */
