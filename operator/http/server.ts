@@ -12,7 +12,7 @@ import fastify, {
 } from "fastify";
 import type { Static, TSchema } from "typebox";
 import { IndexBehindError } from "../index/ports.ts";
-import { CORS_HEADERS } from "./cors.ts";
+import { allowReading } from "./cors.ts";
 import { EXPLORER_FOLDER, explorerFiles } from "./explorerFiles.ts";
 import { createIntake } from "./intake.ts";
 import { isDeeper } from "./jsonDepth.ts";
@@ -115,11 +115,7 @@ export function createServer(operator: OperatorPort, explorerFolder: string = EX
     if (problem.code === "INTERNAL") log.error({ err: error }, "a request failed");
     await sendProblem(reply, problem);
   });
-  server.addHook("onRequest", (request, reply, done) => {
-    const reads = request.method === "GET" || request.method === "HEAD";
-    if (reads && /^\/(v1\/|openapi\.json)/.test(request.url)) void reply.headers(CORS_HEADERS);
-    done();
-  });
+  allowReading(server);
   documentation(server, operator.status().version);
   // When the documentation is there, or it would not see them.
   server.after(() => {

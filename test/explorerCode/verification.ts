@@ -107,7 +107,7 @@ describe("verifying in the reader's own code", () => {
     deposits = shown.inputs.map(({ id }) => id),
     finalized = [] as string[],
     newest = proof.header.timestamp + 12,
-    receipt = receiptOf(proof) as unknown,
+    receipt = receiptOf(proof),
   } = {}): Call {
     return async (method, params) => {
       if (method === "eth_chainId") return chainId;
