@@ -16,7 +16,7 @@ export interface Cell {
 }
 export type Row = Record<string, Cell>;
 
-export function table(page: Page, caption: string | RegExp): Locator {
+function table(page: Page, caption: string | RegExp): Locator {
   return page.getByRole("table", { name: caption });
 }
 
