@@ -44,6 +44,16 @@ function tampered(value: unknown): unknown[] {
   return [`${value}x`, "", null];
 }
 
+interface NodeAnswers {
+  held?: string;
+  tags?: string[];
+  chainId?: string;
+  deposits?: string[];
+  finalized?: string[];
+  newest?: number;
+  receipt?: { logs: object[] } | null;
+}
+
 type Path = (string | number)[];
 
 /** Every leaf of a value, by its path. */
@@ -105,10 +115,10 @@ describe("verifying in the reader's own code", () => {
     tags = ["finalized", "latest"],
     chainId = "0x7a69",
     deposits = shown.inputs.map(({ id }) => id),
-    finalized = [] as string[],
+    finalized = [],
     newest = proof.header.timestamp + 12,
     receipt = receiptOf(proof),
-  } = {}): Call {
+  }: NodeAnswers = {}): Call {
     return async (method, params) => {
       if (method === "eth_chainId") return chainId;
       if (method === "eth_getBlockByNumber") return { timestamp: `0x${newest.toString(16)}` };
@@ -307,8 +317,7 @@ describe("verifying in the reader's own code", () => {
   });
 
   it("says no when its inputs were made up, though everything else agrees", async () => {
-    const withDeposits = async (changed: Parameters<typeof node>[0]): Promise<Steps> =>
-      await run({ ethereum: node(changed) });
+    const withDeposits = async (changed: NodeAnswers): Promise<Steps> => await run({ ethereum: node(changed) });
     expect(failing(await withDeposits({ deposits: [] }))).to.deep.equal(["origin"]);
     // One that left by an exit was there too.
     const left = await withDeposits({ deposits: [], finalized: shown.inputs.map(({ id }) => id) });
