@@ -64,7 +64,7 @@ describe("explorer: a reader's own browser verifies a payment", function () {
     await form.locator('[name="sure"]').setChecked(sure);
     await form.getByRole("button", { name: "Compare" }).click();
   };
-  const OK = ["content", "inputs", "signatures", "balance", "path", "chain", "contract"];
+  const OK = ["content", "inputs", "signatures", "balance", "path", "chain", "contract", "origin"];
 
   it("green, every step, for an honest payment, through a node of the reader's choice", async () => {
     await begin();
@@ -198,6 +198,20 @@ describe("explorer: a reader's own browser verifies a payment", function () {
       expect((await settled()).verdict).to.equal("failed");
     });
 
+    it("the path of the payment that made an input", async () => {
+      const { transaction, hash: of } = stage().payment("purchase again");
+      const { created } = await stage().api(`/v1/outputs/${transaction.inputs[0]}`);
+      await page.route(`**/v1/transactions/${created}/proof`, async (route) => {
+        const body = await (await route.fetch()).json();
+        body.siblings[0] = `0x${"12".repeat(32)}`;
+        await route.fulfill({ json: body });
+      });
+      await begin(of);
+      await compare();
+      const { verdict: said, steps: all } = await settled();
+      expect([said, all["origin"], all["contract"]]).to.deep.equal(["failed", "failed", "ok"]);
+    });
+
     it("the state: nothing becomes green that is not on Ethereum", async () => {
       const paid = await stage().transfer("alice", "bob", "ether", 4n);
       const known = await stage().api(`/v1/transactions/${hash()}/proof`);
@@ -254,7 +268,6 @@ describe("explorer: a reader's own browser verifies a payment", function () {
       "an error": { do: "error", message: "no" },
       "no JSON": { do: "answer", body: "<html>" },
       "a word that is no hash": { do: "result", result: "0x1234" },
-      nothing: { do: "reset" },
     } as const)) {
       it(`the node answers ${what}`, async () => {
         proxy.rule = ({ method }) => (method === "eth_call" ? fate : null);
@@ -274,7 +287,18 @@ describe("explorer: a reader's own browser verifies a payment", function () {
       await page.getByRole("alert").getByText("40 hex digits").waitFor();
       await compare("http://127.0.0.1:9");
       const { verdict: said } = await settled();
-      expect(said).to.equal("failed");
+      // Silence is no lie, and no proof.
+      expect(said).to.equal("waiting");
+      watched.complaints.splice(0);
+    });
+
+    it("the node answers nothing: that is not red, and never green", async () => {
+      proxy.rule = ({ method }) => (method === "eth_call" ? { do: "reset" } : null);
+      await begin();
+      await compare();
+      const { verdict: said, steps: all } = await settled();
+      expect([said, all["contract"]]).to.deep.equal(["waiting", "waiting"]);
+      expect(await page.locator(".note.good").count()).to.equal(0);
       watched.complaints.splice(0);
     });
   });

@@ -130,11 +130,14 @@ export class ExplorerLoad {
       bytes.push(payment);
     }
     await setImmediate();
-    const response = await fetch(`${this.stage.url}/v1/transactions/batch`, {
-      method: "POST",
-      headers: { "content-type": "application/octet-stream" },
-      body: frame(bytes),
-    });
+    const post = async (): Promise<Response> =>
+      await fetch(`${this.stage.url}/v1/transactions/batch`, {
+        method: "POST",
+        headers: { "content-type": "application/octet-stream" },
+        body: frame(bytes),
+      });
+    // A connection that was kept may just be closed: sent again, payments have the one effect.
+    const response = await post().catch(post);
     const { results } = (await response.json()) as { results: any[] };
     for (const [i, { payment, problem }] of results.entries()) {
       if (problem !== undefined) throw new Error(JSON.stringify(problem));
