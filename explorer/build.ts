@@ -43,6 +43,9 @@ export async function buildExplorer({ out = DIST, operator = "" } = {}): Promise
   const stamp = await sourcesHash();
   // Made beside and put in place as a whole: whoever serves the old files meanwhile finds them all.
   const made = await mkdtemp(`${out}.`);
+  // Whoever calls this may be a test, and React's development version is not what readers get.
+  const { NODE_ENV } = process.env;
+  process.env["NODE_ENV"] = "production";
   try {
     await build({ root: FOLDER, logLevel: "warn", build: { outDir: made, emptyOutDir: true } });
     const index = join(made, "index.html");
@@ -61,6 +64,8 @@ export async function buildExplorer({ out = DIST, operator = "" } = {}): Promise
     await rm(out, { recursive: true, force: true });
     await rename(made, out);
   } finally {
+    if (NODE_ENV === undefined) delete process.env["NODE_ENV"];
+    else process.env["NODE_ENV"] = NODE_ENV;
     await rm(made, { recursive: true, force: true });
   }
 }
