@@ -1,7 +1,7 @@
 import { Component, useEffect, useRef, type ReactNode } from "react";
 import { ApiError } from "../api.ts";
 
-let opened = false;
+let shownPath = window.location.pathname;
 /** Back and forward leave the reader where they were. */
 let popped = false;
 window.addEventListener("popstate", () => (popped = true));
@@ -11,11 +11,11 @@ export function Page({ title, children }: { title: string; children: ReactNode }
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · Plasma Billing`;
-    if (opened) {
+    if (window.location.pathname !== shownPath) {
       heading.current?.focus({ preventScroll: true });
       if (!popped) window.scrollTo(0, 0);
     }
-    opened = true;
+    shownPath = window.location.pathname;
     popped = false;
   }, [title]);
   return (
