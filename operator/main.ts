@@ -36,7 +36,7 @@ import { SettlementRecords } from "./settlement/records.ts";
 import { settlementStatus } from "./settlement/status.ts";
 import { Store } from "./store.ts";
 import { Tokens } from "./tokens.ts";
-import { VerificationPool } from "./verification/pool.ts";
+import { VerificationPool } from "@plasma-billing/ethereum/verification/pool.ts";
 
 /** After Ctrl-C everything taken is written; what hangs longer than this is left behind. */
 const SHUTDOWN_MS = 4_000;

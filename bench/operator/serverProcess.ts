@@ -11,7 +11,7 @@ import { createIntake } from "../../operator/http/intake.ts";
 import { PaymentIndex } from "../../operator/index/client.ts";
 import { Journal } from "../../operator/journal/journal.ts";
 import { Sequencer } from "../../operator/sequencer.ts";
-import { VerificationPool } from "../../operator/verification/pool.ts";
+import { VerificationPool } from "@plasma-billing/ethereum/verification/pool.ts";
 import { laneAddress } from "./lanes.ts";
 import { BENCH_DOMAIN } from "./store.ts";
 

@@ -13,7 +13,7 @@ import fastify, {
 import type { Static, TSchema } from "typebox";
 import { IndexBehindError } from "../index/ports.ts";
 import { createIntake } from "./intake.ts";
-import { isDeeper } from "./jsonDepth.ts";
+import { isDeeper } from "@plasma-billing/ethereum/verification/jsonDepth.ts";
 import { documentation, documentationRoutes } from "./openapi.ts";
 import type { OperatorPort } from "./ports.ts";
 import { Problem, problemJson, sendProblem } from "./problems.ts";

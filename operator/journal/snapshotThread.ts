@@ -1,4 +1,4 @@
-import { Thread } from "../threads.ts";
+import { Thread } from "@plasma-billing/ethereum/threads.ts";
 import type { SnapshotReply, SnapshotRequest } from "./snapshotWorker.ts";
 
 /** Writes snapshots in a thread of its own: their syncs would hold up every payment. */

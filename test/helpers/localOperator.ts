@@ -24,7 +24,7 @@ import type { Sequencer, SubmitResult } from "../../operator/sequencer.ts";
 import type { Committer } from "../../operator/settlement/committer.ts";
 import { SettlementRecords } from "../../operator/settlement/records.ts";
 import { Store } from "../../operator/store.ts";
-import { verifyPayment } from "../../operator/verification/recover.ts";
+import { verifyPayment } from "@plasma-billing/ethereum/verification/recover.ts";
 import { type Chain, devKey, type SignedPayment } from "./chain.ts";
 
 export interface LocalOptions {

@@ -1,6 +1,6 @@
 import { ProtocolError } from "@plasma-billing/protocol/errors.ts";
 import { checkPaymentBytes } from "@plasma-billing/protocol/paymentBytes.ts";
-import { isDeeper } from "../http/jsonDepth.ts";
+import { isDeeper } from "./jsonDepth.ts";
 import { encodeJsonPayment } from "./jsonPayment.ts";
 
 // From the body of a request to payments' bytes.
