@@ -1,7 +1,14 @@
 import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
-const SOURCES = ["protocol/**/*.ts", "ethereum/**/*.ts", "operator/**/*.ts", "sdk/**/*.ts", "cli/**/*.ts"];
+const SOURCES = [
+  "protocol/**/*.ts",
+  "ethereum/**/*.ts",
+  "operator/**/*.ts",
+  "sdk/**/*.ts",
+  "cli/**/*.ts",
+  "watcher/**/*.ts",
+];
 const TESTS = ["test/**/*.ts", "bench/**/*.ts"];
 
 export default defineConfig(

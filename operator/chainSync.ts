@@ -5,7 +5,7 @@ import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { blockHash } from "@plasma-billing/protocol/header.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 import type { FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
 import { inFlightExitAfter, sameExit, standardExitAfter } from "./exitEntries.ts";
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";

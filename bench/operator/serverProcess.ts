@@ -6,7 +6,7 @@ import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { ZERO_HASH } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { pino } from "pino";
-import { systemClock as clock } from "../../operator/clock.ts";
+import { systemClock as clock } from "../../ethereum/process/clock.ts";
 import { createIntake } from "../../operator/http/intake.ts";
 import { PaymentIndex } from "../../operator/index/client.ts";
 import { Journal } from "../../operator/journal/journal.ts";

@@ -1,7 +1,7 @@
 import { readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { FileHandle } from "node:fs/promises";
-import { StartupError } from "../errors.ts";
+import { StartupError } from "@plasma-billing/ethereum/process/startup.ts";
 
 // Where the journal's files are, and how they are read.
 

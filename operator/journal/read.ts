@@ -1,6 +1,6 @@
 import { closeSync, openSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { StartupError } from "../errors.ts";
+import { StartupError } from "@plasma-billing/ethereum/process/startup.ts";
 import { damaged, listSegments, positionsPath, readRange, segmentPath, writeAll } from "./files.ts";
 import {
   decodeGroup,

@@ -2,8 +2,8 @@ import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from "n
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { StartupError } from "../errors.ts";
-import { syncFolder, unusable } from "../lock.ts";
+import { StartupError } from "@plasma-billing/ethereum/process/startup.ts";
+import { syncFolder, unusable } from "@plasma-billing/ethereum/process/lock.ts";
 import { readRange, writeAll } from "./files.ts";
 
 // The container of a snapshot (README.md); what its sections mean is operator/snapshots.ts's.

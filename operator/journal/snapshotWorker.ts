@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { systemCode } from "../errors.ts";
+import { systemCode } from "@plasma-billing/ethereum/process/startup.ts";
 import { SnapshotWriter } from "./snapshotFile.ts";
 
 export type SnapshotRequest =

@@ -26,7 +26,7 @@ import {
   storageQuoteDigest,
   type Address,
 } from "@plasma-billing/protocol/typedData.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 import type { Sequencer } from "../sequencer.ts";
 import { recover } from "@plasma-billing/ethereum/verification/recover.ts";
 

@@ -2,7 +2,7 @@
 // compared in test/operator/openapi.ts.
 import { readFile } from "node:fs/promises";
 import { LEDGER_CODES, MARKETPLACE_CODES, REGISTRY_CODES } from "@plasma-billing/protocol/errors.ts";
-import { STARTUP_CODES } from "../../operator/errors.ts";
+import { STARTUP_CODES } from "../../ethereum/process/startup.ts";
 import { ALARM_CODES } from "../../operator/alarms.ts";
 import { STATES } from "../../operator/settlement/planner.ts";
 import { Problem, ROUTE_CODES, problemJson } from "../../operator/http/problems.ts";

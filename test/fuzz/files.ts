@@ -8,7 +8,7 @@ import { fromHex, toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { keccak256 } from "@plasma-billing/protocol/keccak.ts";
 import { ZERO_HASH } from "@plasma-billing/protocol/transaction.ts";
-import { StartupError } from "../../operator/errors.ts";
+import { StartupError } from "../../ethereum/process/startup.ts";
 import { decodeTreeHeader, encodeTreeHeader, hashPair, readSiblings } from "../../operator/index/treeFile.ts";
 import { GroupBuffer, isTorn } from "../../operator/journal/groups.ts";
 import { Journal } from "../../operator/journal/journal.ts";

@@ -6,8 +6,8 @@ import {
   type LiveStandardExit,
   type OpenExit,
   type OpenInFlightExit,
-} from "../../operator/challenger/exits.ts";
-import { plan, type Facts, type Place } from "../../operator/challenger/planner.ts";
+} from "../../ethereum/challenging/exits.ts";
+import { plan, type Facts, type Place } from "../../ethereum/challenging/planner.ts";
 import { addressOf } from "../helpers/protocol.ts";
 
 type Hex = `0x${string}`;

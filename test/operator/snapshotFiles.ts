@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { expect } from "chai";
-import { StartupError } from "../../operator/errors.ts";
+import { StartupError } from "../../ethereum/process/startup.ts";
 import { openNewestSnapshot, removeOldSnapshots, SnapshotWriter } from "../../operator/journal/snapshotFile.ts";
 import { SnapshotThread } from "../../operator/journal/snapshotThread.ts";
 

@@ -5,8 +5,8 @@ import {
   encodeChallengeStandardExit,
   encodeRespondCanonical,
   type InclusionProof,
-} from "@plasma-billing/ethereum/challenges.ts";
-import type { GameTerms } from "@plasma-billing/ethereum/rootChain.ts";
+} from "../challenges.ts";
+import type { GameTerms } from "../rootChain.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
 import type { OutputId, SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import type { SignedAttempt } from "@plasma-billing/ethereum/fees.ts";
+import type { SignedAttempt } from "../fees.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 

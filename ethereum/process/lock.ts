@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { StartupError, systemCode } from "./errors.ts";
+import { StartupError, systemCode } from "./startup.ts";
 
 const SQLITE_BUSY = 5;
 /** Holds the databases: one that nothing refers to is collected, closed, and its folder free for a second operator. */
@@ -32,7 +32,7 @@ export function lockFolder(dataDir: string): FolderLock {
       typeof error.errcode === "number" &&
       (error.errcode & 0xff) === SQLITE_BUSY
     ) {
-      const message = `${dataDir} is in use by another operator: stop that one, or set another DATA_DIR`;
+      const message = `${dataDir} is in use by another process: stop that one, or set another DATA_DIR`;
       throw new StartupError("DATA_DIR_IN_USE", message, { dataDir }, error);
     }
     throw unusable(dataDir, error);

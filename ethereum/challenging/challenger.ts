@@ -1,13 +1,8 @@
-import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
-import { finalLogs, RANGE_BLOCKS, type FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
-import {
-  decodeLogs,
-  type GameTerms,
-  type RootChainEvent,
-  type RootChainReader,
-} from "@plasma-billing/ethereum/rootChain.ts";
-import type { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
-import type { Signer } from "@plasma-billing/ethereum/signer.ts";
+import { EthereumError } from "../errors.ts";
+import { finalLogs, RANGE_BLOCKS, type FollowerUpdate } from "../follower.ts";
+import { decodeLogs, type GameTerms, type RootChainEvent, type RootChainReader } from "../rootChain.ts";
+import type { EthereumRpc } from "../rpc.ts";
+import type { Signer } from "../signer.ts";
 import type { Logger } from "pino";
 import { OpenExits, type OpenExit } from "./exits.ts";
 import { plan, type Facts } from "./planner.ts";

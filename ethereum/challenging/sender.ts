@@ -1,8 +1,8 @@
-import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
-import { currentFees, nextAttempt, type Prices, type SignedAttempt } from "@plasma-billing/ethereum/fees.ts";
-import type { EthereumRpc, Header } from "@plasma-billing/ethereum/rpc.ts";
-import { signExactly } from "@plasma-billing/ethereum/sending.ts";
-import type { Signer } from "@plasma-billing/ethereum/signer.ts";
+import { EthereumError } from "../errors.ts";
+import { currentFees, nextAttempt, type Prices, type SignedAttempt } from "../fees.ts";
+import type { EthereumRpc, Header } from "../rpc.ts";
+import { signExactly } from "../sending.ts";
+import type { Signer } from "../signer.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";

@@ -1,5 +1,5 @@
-import type { StandardExitTerms } from "@plasma-billing/ethereum/challenges.ts";
-import type { RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
+import type { StandardExitTerms } from "../challenges.ts";
+import type { RootChainEvent } from "../rootChain.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { OutputId, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 

@@ -1,8 +1,8 @@
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { OutputId, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
-import type { Payment, Reads } from "../reads.ts";
-import type { OpenExit } from "./exits.ts";
-import type { Facts, Place } from "./planner.ts";
+import type { Payment, Reads } from "./reads.ts";
+import type { OpenExit } from "@plasma-billing/ethereum/challenging/exits.ts";
+import type { Facts, Place } from "@plasma-billing/ethereum/challenging/planner.ts";
 
 /** What the operator knows of these exits, from the payments that are on its disk. */
 export async function factsOf(reads: Reads, exits: readonly OpenExit[]): Promise<Facts> {
