@@ -7,7 +7,7 @@ import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 import type { FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
-import { inFlightExitAfter, sameExit, standardExitAfter } from "./exitEntries.ts";
+import { inFlightExitAfter, sameExit, standardExitAfter } from "@plasma-billing/ethereum/exitEntries.ts";
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
 import type { RootChainEvent, RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import type { Receipt } from "@plasma-billing/ethereum/rpc.ts";

@@ -20,7 +20,11 @@ export async function factsOf(reads: Reads, exits: readonly OpenExit[]): Promise
     if (own !== null) payments.set(own.hash, own);
   }
   return {
-    spendOf: (id) => spends.get(id) ?? null,
+    // The ledger takes one spend of an output: there is no other.
+    spendOf: (id, other) => {
+      const spend = spends.get(id) ?? null;
+      return spend?.hash === other ? null : spend;
+    },
     accepted: (hash) => payments.has(hash),
     placeOf: (hash) => {
       const payment = payments.get(hash);

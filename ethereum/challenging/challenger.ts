@@ -1,13 +1,13 @@
 import { EthereumError } from "../errors.ts";
 import { finalLogs, RANGE_BLOCKS, type FollowerUpdate } from "../follower.ts";
 import { decodeLogs, type GameTerms, type RootChainEvent, type RootChainReader } from "../rootChain.ts";
-import type { EthereumRpc } from "../rpc.ts";
+import type { EthereumRpc, Header } from "../rpc.ts";
 import type { Signer } from "../signer.ts";
 import type { Logger } from "pino";
 import { OpenExits, type OpenExit } from "./exits.ts";
-import { plan, type Facts } from "./planner.ts";
+import { plan, type Duty, type Facts } from "./planner.ts";
 import type { ChallengerRecords } from "./records.ts";
-import { Sender } from "./sender.ts";
+import { Sender, type SenderOptions } from "./sender.ts";
 
 /** Final events kept while what came before them is being read; beyond it all is read from the nodes. */
 const QUEUED_MAX = 100_000;
@@ -20,9 +20,15 @@ export interface ChallengerOptions {
   rpc: EthereumRpc;
   rootChain: RootChainReader;
   chainId: bigint;
-  signer: Signer;
+  /** Null: duties are told, nothing is sent. */
+  signer: Signer | null;
   records: ChallengerRecords;
   maxFeeGwei: number;
+  patienceMs?: SenderOptions["patienceMs"];
+  /** Further calls of the contract to be sent by the same account. */
+  furtherDuties?: (exits: readonly OpenExit[], head: Header, terms: GameTerms) => Promise<Duty[]>;
+  /** Told of the challenges there are to be made, at each look. */
+  onDuties?: (duties: readonly Duty[], exits: readonly OpenExit[], head: Header) => Promise<void>;
   /** The block of the contract's deployment. */
   fromBlock: number;
   /** The block after which updates tell what is final. */
@@ -36,7 +42,7 @@ export interface ChallengerOptions {
  */
 export class Challenger {
   private readonly options: ChallengerOptions;
-  private readonly sender: Sender;
+  private readonly sender: Sender | null;
   private exits = new OpenExits();
   /** What is final and not read yet; the queue begins behind it. */
   private unread: { from: number; to: number };
@@ -53,13 +59,14 @@ export class Challenger {
   constructor(options: ChallengerOptions) {
     const { rootChain, fromBlock, followedTo } = options;
     this.options = options;
-    this.sender = new Sender({ ...options, rootChain: rootChain.address });
+    const { signer } = options;
+    this.sender = signer === null ? null : new Sender({ ...options, signer, rootChain: rootChain.address });
     this.unread = { from: fromBlock, to: followedTo };
   }
 
   /** What somebody must mend, in words; null when nothing is wrong. */
   get warning(): string | null {
-    return this.failure ?? this.sender.problem;
+    return this.failure ?? this.sender?.problem ?? null;
   }
 
   /** Keys of what there is to do, as of the last look. */
@@ -82,15 +89,23 @@ export class Challenger {
     // An update may have come between the last range and now.
     if (update === null || this.unread.from <= this.unread.to) return;
     await this.follow(update);
-    const { facts, rootChain, log } = this.options;
-    this.terms ??= await rootChain.gameTerms(update.head.hash);
+    const { facts, rootChain, onDuties, furtherDuties } = this.options;
+    const { head } = update;
+    this.terms ??= await rootChain.gameTerms(head.hash);
     const exits = this.exits.current;
-    const duties = plan(exits, await facts(exits), this.terms, update.head.timestamp);
-    const keys = new Set(duties.map(({ key }) => key));
-    for (const duty of keys) if (!this.duties.has(duty)) log.info({ duty }, "an exit is to be challenged");
-    for (const duty of this.duties) if (!keys.has(duty)) log.info({ duty }, "a challenge is over");
+    const challenges = plan(exits, await facts(exits), this.terms, head.timestamp);
+    await onDuties?.(challenges, exits, head);
+    const further = (await furtherDuties?.(exits, head, this.terms)) ?? [];
+    const duties = [...challenges, ...further].sort((a, b) => a.until - b.until);
+    this.tell(new Set(duties.map(({ key }) => key)));
+    await this.sender?.work(head, duties);
+  }
+
+  private tell(keys: Set<string>): void {
+    const { log } = this.options;
+    for (const duty of keys) if (!this.duties.has(duty)) log.info({ duty }, "something is to be done on Ethereum");
+    for (const duty of this.duties) if (!keys.has(duty)) log.info({ duty }, "it is done, or over");
     this.duties = keys;
-    await this.sender.work(update.head, duties);
   }
 
   /** Steps at each update until the signal. Whatever fails here is tried again, and touches nothing else. */

@@ -12,7 +12,7 @@ import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
 import type { OutputId, SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { LiveStandardExit, OpenExit, OpenInFlightExit } from "./exits.ts";
 
-/** An accepted payment, as a spend of one of its inputs. */
+/** A payment, as a spend of one of its inputs. */
 export interface Spend {
   hash: TransactionHash;
   transaction: SignedTransaction;
@@ -24,20 +24,22 @@ export interface Place {
   transactionIndex: number;
 }
 
-/** What the operator knows. */
+/** What is known of payments. */
 export interface Facts {
-  /** The accepted payment that spends the output. */
-  spendOf(id: OutputId): Spend | null;
+  /** A payment that spends the output, another than this one. */
+  spendOf(id: OutputId, other?: TransactionHash): Spend | null;
   accepted(hash: TransactionHash): boolean;
   /** Where a payment is; null as long as no block with it is on Ethereum. */
   placeOf(hash: TransactionHash): Place | null;
   proofOf(place: Place): Promise<InclusionProof>;
 }
 
-/** What has to be done on Ethereum about an exit. */
+/** What has to be done on Ethereum about an exit: a call of the contract. */
 export interface Duty {
   /** The same as long as the same has to be done; an exit's number alone may be another exit's after a reorganisation. */
   key: string;
+  /** Number of the exit it is about. */
+  exit: number;
   /** Seconds: from then on it may be too late. */
   until: number;
   /** In wei, for the contract's bond. */
@@ -61,16 +63,16 @@ function standardDuties({ number, outputId, exitableAt, terms }: LiveStandardExi
   if (spend === null) return [];
   const key = `challengeStandardExit:${number}:${outputId}`;
   const data = (): Hex => encodeChallengeStandardExit(terms, outputId, spend.transaction);
-  return [{ key, until: exitableAt, value: 0n, data }];
+  return [{ key, exit: number, until: exitableAt, value: 0n, data }];
 }
 
 function inFlightDuties(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, now: number): Duty[] {
   const duties: Duty[] = [];
   const place = facts.placeOf(exit.transactionHash);
   for (const [index, id] of exit.piggybacks) {
-    const spend = facts.spendOf(id);
     // A transaction does not make its own inputs spent.
-    if (spend === null || spend.hash === exit.transactionHash) continue;
+    const spend = facts.spendOf(id, exit.transactionHash);
+    if (spend === null) continue;
     if (index < OUTPUTS_FROM) duties.push(inputDuty(exit, index, id, spend));
     else if (place !== null) duties.push(outputDuty(exit, index, id, spend, place, facts));
   }
@@ -82,7 +84,7 @@ function inFlightDuties(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, 
 
 function inputDuty(exit: OpenInFlightExit, index: number, id: OutputId, { transaction }: Spend): Duty {
   const data = (): Hex => encodeChallengeInputSpent(dataOf(exit), index, id, transaction);
-  return { key: keyOf("challengeInputSpent", exit, index), until: exit.exitableAt, value: 0n, data };
+  return { ...dutyOf("challengeInputSpent", exit, index), until: exit.exitableAt, value: 0n, data };
 }
 
 function outputDuty(
@@ -96,7 +98,7 @@ function outputDuty(
   const outputIndex = index - OUTPUTS_FROM;
   const data = async (): Promise<Hex> =>
     encodeChallengeOutputSpent(dataOf(exit), outputIndex, await facts.proofOf(place), id, transaction);
-  return { key: keyOf("challengeOutputSpent", exit, outputIndex), until: exit.exitableAt, value: 0n, data };
+  return { ...dutyOf("challengeOutputSpent", exit, outputIndex), until: exit.exitableAt, value: 0n, data };
 }
 
 /** A competitor stands, though the transaction itself was there before it. */
@@ -104,12 +106,12 @@ function responseDuty(exit: OpenInFlightExit, place: Place | null, facts: Facts)
   const { remembered, transactionHash, number, exitableAt } = exit;
   if (place === null || remembered?.competitorStands !== true || ageOf(place) >= remembered.position) return null;
   const data = async (): Promise<Hex> => encodeRespondCanonical(transactionHash, number, await facts.proofOf(place));
-  return { key: keyOf("respondCanonical", exit), until: exitableAt, value: 0n, data };
+  return { ...dutyOf("respondCanonical", exit), until: exitableAt, value: 0n, data };
 }
 
 /**
- * The transaction is none of ours and spends what an accepted payment spends: unless that is shown, it is paid to others
- * than those the payment pays. Any competitor that stands will do, since only a block of ours could answer it.
+ * The transaction is in no block and spends what a payment of the chain spends: unless that is shown, it is paid to others
+ * than those the payment pays. Any competitor that stands will do, since only a block could answer it.
  */
 function competitorDuty(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, now: number): Duty | null {
   const { transactionHash, remembered, startedAt, inputIds } = exit;
@@ -117,7 +119,7 @@ function competitorDuty(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, 
   if (now >= until || remembered?.competitorStands === true || facts.accepted(transactionHash)) return null;
   let oldest: { index: number; id: OutputId; spend: Spend; place: Place | null; age: bigint } | null = null;
   for (const [index, id] of inputIds.entries()) {
-    const spend = facts.spendOf(id);
+    const spend = facts.spendOf(id, transactionHash);
     if (spend === null) continue;
     const place = facts.placeOf(spend.hash);
     const age = place === null ? NOT_INCLUDED : ageOf(place);
@@ -129,7 +131,7 @@ function competitorDuty(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, 
     const proof = place === null ? null : await facts.proofOf(place);
     return encodeChallengeNonCanonical(dataOf(exit), index, id, spend.transaction, proof);
   };
-  return { key: keyOf("challengeNonCanonical", exit), until, value: terms.challengeBond, data };
+  return { ...dutyOf("challengeNonCanonical", exit), until, value: terms.challengeBond, data };
 }
 
 function ageOf({ blockNumber, transactionIndex }: Place): bigint {
@@ -140,6 +142,10 @@ function dataOf({ transactionHash, data }: OpenInFlightExit): { id: Hex; data: H
   return { id: transactionHash, data };
 }
 
-function keyOf(what: string, { number, transactionHash }: OpenInFlightExit, index?: number): string {
-  return [what, number, transactionHash, ...(index === undefined ? [] : [index])].join(":");
+function dutyOf(
+  what: string,
+  { number, transactionHash }: OpenInFlightExit,
+  index?: number,
+): Pick<Duty, "key" | "exit"> {
+  return { key: [what, number, transactionHash, ...(index === undefined ? [] : [index])].join(":"), exit: number };
 }

@@ -29,6 +29,8 @@ export interface SenderOptions {
   signer: Signer;
   records: ChallengerRecords;
   maxFeeGwei: number;
+  /** Milliseconds a duty is left to others before this account tries it; none when there is nobody else. */
+  patienceMs?: ((duty: Duty, head: Header) => number) | undefined;
   log: Logger;
 }
 
@@ -54,6 +56,8 @@ export class Sender {
   private readonly options: SenderOptions;
   private readonly sent = new Map<Hex, number>();
   private readonly refused = new Map<string, Refusal>();
+  /** When each open duty was seen first, in milliseconds. */
+  private readonly seenAt = new Map<string, number>();
   private found: { kind: string; text: string } | null = null;
   private before: string | null = null;
 
@@ -72,6 +76,8 @@ export class Sender {
     this.found = null;
     const open = new Map(duties.map((duty) => [duty.key, duty]));
     for (const key of this.refused.keys()) if (!open.has(key)) this.refused.delete(key);
+    for (const key of this.seenAt.keys()) if (!open.has(key)) this.seenAt.delete(key);
+    for (const key of open.keys()) if (!this.seenAt.has(key)) this.seenAt.set(key, performance.now());
     if (open.size === 0) return;
     const look = await this.look(head);
     const slots = this.options.records.slots(this.options.signer.address, look.nonceNow);
@@ -91,7 +97,7 @@ export class Sender {
   ): Promise<boolean> {
     let tried = 0;
     for (const duty of duties) {
-      if ([...served.values()].includes(duty.key)) continue;
+      if ([...served.values()].includes(duty.key) || this.isLeftToOthers(duty, look.head)) continue;
       if (slots.length >= NONCES_MAX) return true;
       if (++tried > TRIED_MAX) return false;
       const slot = await this.begin(duty, look, slots);
@@ -101,6 +107,11 @@ export class Sender {
       served.set(slot.nonce, duty.key);
     }
     return false;
+  }
+
+  private isLeftToOthers(duty: Duty, head: Header): boolean {
+    const patienceMs = this.options.patienceMs?.(duty, head) ?? 0;
+    return patienceMs > 0 && performance.now() - (this.seenAt.get(duty.key) ?? -Infinity) < patienceMs;
   }
 
   private async look(head: Header): Promise<Look> {

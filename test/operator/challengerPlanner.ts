@@ -43,9 +43,9 @@ const spends = (...inputs: Hex[]): SignedTransaction => ({
 function knows(spent: Record<Hex, Hex> = {}, places: Record<Hex, Place | null> = {}): Facts {
   const accepted = new Set([...Object.values(spent), ...Object.keys(places)]);
   return {
-    spendOf: (output) => {
+    spendOf: (output, other) => {
       const hash = spent[output];
-      return hash === undefined ? null : { hash, transaction: spends(output) };
+      return hash === undefined || hash === other ? null : { hash, transaction: spends(output) };
     },
     accepted: (hash) => accepted.has(hash),
     placeOf: (hash) => places[hash as Hex] ?? null,
@@ -189,7 +189,7 @@ describe("the exits the challenger follows", () => {
   const place = { ethereumBlock: 1, ethereumBlockHash: id(7), ethereumTransaction: id(6), logIndex: 0 };
   const started = (number: number): RootChainEvent => ({
     ...{ ...place, name: "ExitStarted", kind: "standard", ...standard.terms, number },
-    ...{ outputId: INPUT, exitableAt: NOW },
+    ...{ outputId: INPUT, exitableAt: NOW, blockNumber: 1 },
   });
   const flight = (number: number): RootChainEvent => ({
     ...{ ...place, name: "InFlightExitStarted", number, transactionHash: EXITING, startedAt: NOW, exitableAt: NOW },

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { expect } from "chai";
 import { StartupError } from "../../ethereum/process/startup.ts";
-import { openNewestSnapshot, removeOldSnapshots, SnapshotWriter } from "../../operator/journal/snapshotFile.ts";
-import { SnapshotThread } from "../../operator/journal/snapshotThread.ts";
+import { openNewestSnapshot, removeOldSnapshots, SnapshotWriter } from "@plasma-billing/ethereum/snapshots/file.ts";
+import { SnapshotThread } from "@plasma-billing/ethereum/snapshots/thread.ts";
 
 describe("snapshot files", () => {
   let dataDir: string;

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { systemCode } from "@plasma-billing/ethereum/process/startup.ts";
-import { SnapshotWriter } from "./snapshotFile.ts";
+import { systemCode } from "../process/startup.ts";
+import { SnapshotWriter } from "./file.ts";
 
 export type SnapshotRequest =
   | { do: "begin"; position: number }

@@ -3,7 +3,7 @@ import { encodeEntry } from "@plasma-billing/protocol/entryJson.ts";
 import type { AnyExitEntry } from "@plasma-billing/protocol/exitBook.ts";
 import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
 import { outputId, type OutputId } from "@plasma-billing/protocol/transaction.ts";
-import type { RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
+import type { RootChainEvent } from "./rootChain.ts";
 
 /** The standard exit an event makes of the one with its number before it; null for other events. */
 export function standardExitAfter(

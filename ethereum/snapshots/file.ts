@@ -2,11 +2,11 @@ import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from "n
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { StartupError } from "@plasma-billing/ethereum/process/startup.ts";
-import { syncFolder, unusable } from "@plasma-billing/ethereum/process/lock.ts";
-import { readRange, writeAll } from "./files.ts";
+import { readRange, writeAll } from "../process/files.ts";
+import { syncFolder, unusable } from "../process/lock.ts";
+import { StartupError } from "../process/startup.ts";
 
-// The container of a snapshot (README.md); what its sections mean is operator/snapshots.ts's.
+// The container of a snapshot (operator/journal/README.md); what its sections mean is for whoever writes it.
 
 const SNAPSHOT_VERSION = 1;
 const FOLDER = "snapshots";
@@ -46,7 +46,7 @@ export class SnapshotWriter {
   static async create(dataDir: string, position: number): Promise<SnapshotWriter> {
     const folder = join(dataDir, FOLDER);
     mkdirSync(folder, { recursive: true });
-    const path = join(folder, `${String(position).padStart(DIGITS, "0")}.snapshot`);
+    const path = pathOf(folder, position);
     const file = await open(`${path}.part`, "w");
     const writer = new SnapshotWriter(file, folder, path);
     await writeAll(file, encodeHeader(position), 0);
@@ -91,19 +91,38 @@ export interface SnapshotFile {
  * @throws StartupError SNAPSHOT_DAMAGED naming file and offset, SNAPSHOT_VERSION, DATA_DIR_UNUSABLE
  */
 export function openNewestSnapshot(dataDir: string): SnapshotFile | null {
+  const newest = snapshotPositions(dataDir).at(-1);
+  return newest === undefined ? null : openSnapshot(dataDir, newest);
+}
+
+/**
+ * Positions of the snapshots there are, ascending. Removes what a crash left half written.
+ * @throws StartupError DATA_DIR_UNUSABLE
+ */
+export function snapshotPositions(dataDir: string): number[] {
   const folder = join(dataDir, FOLDER);
   try {
     mkdirSync(folder, { recursive: true });
     for (const name of readdirSync(folder)) if (name.endsWith(".part")) rmSync(join(folder, name));
+    return listSnapshots(folder).map((name) => Number(name.slice(0, DIGITS)));
   } catch (error) {
     throw unusable(dataDir, error);
   }
-  const name = listSnapshots(folder).at(-1);
-  if (name === undefined) return null;
-  const path = join(folder, name);
-  const position = Number(name.slice(0, DIGITS));
+}
+
+/** @throws StartupError SNAPSHOT_DAMAGED naming file and offset, SNAPSHOT_VERSION */
+export function openSnapshot(dataDir: string, position: number): SnapshotFile {
+  const path = pathOf(join(dataDir, FOLDER), position);
   checkHeader(path, position);
   return { path, position, sections: () => readSections(path) };
+}
+
+export function removeSnapshot(dataDir: string, position: number): void {
+  rmSync(pathOf(join(dataDir, FOLDER), position), { force: true });
+}
+
+function pathOf(folder: string, position: number): string {
+  return join(folder, `${String(position).padStart(DIGITS, "0")}.snapshot`);
 }
 
 /** Keeps the newest so many. */

@@ -1,5 +1,5 @@
-import { Thread } from "@plasma-billing/ethereum/threads.ts";
-import type { SnapshotReply, SnapshotRequest } from "./snapshotWorker.ts";
+import { Thread } from "../threads.ts";
+import type { SnapshotReply, SnapshotRequest } from "./worker.ts";
 
 /** Writes snapshots in a thread of its own: their syncs would hold up every payment. */
 export class SnapshotThread {
@@ -9,7 +9,7 @@ export class SnapshotThread {
   private failure: Error | null = null;
 
   constructor(dataDir: string) {
-    this.worker = new Thread(new URL("snapshotWorker.ts", import.meta.url), { workerData: { dataDir } });
+    this.worker = new Thread(new URL("worker.ts", import.meta.url), { workerData: { dataDir } });
     this.worker.unref();
     this.worker.on("message", (reply: SnapshotReply) => this.take(reply));
     this.worker.on("error", (error) => this.fail(error instanceof Error ? error : new Error(String(error))));
