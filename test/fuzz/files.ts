@@ -13,7 +13,7 @@ import { decodeTreeHeader, encodeTreeHeader, hashPair, readSiblings } from "../.
 import { GroupBuffer, isTorn } from "../../operator/journal/groups.ts";
 import { Journal } from "../../operator/journal/journal.ts";
 import { JournalDamagedError, JournalReader } from "../../operator/journal/reader.ts";
-import { openNewestSnapshot, SnapshotWriter } from "../../operator/journal/snapshotFile.ts";
+import { openNewestSnapshot, SnapshotWriter } from "@plasma-billing/ethereum/snapshots/file.ts";
 import { restoreSnapshot } from "../../operator/snapshots.ts";
 import { addressOf, CONTRACT, DOMAIN } from "../helpers/protocol.ts";
 import { corpus } from "./corpus.ts";
