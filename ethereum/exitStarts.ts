@@ -7,6 +7,7 @@ import {
   type Transaction,
 } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import { AbiCoder } from "ethers";
 import type { ExitData, InclusionProof, StandardExitTerms } from "./challenges.ts";
 import { rootChain } from "./rootChain.ts";
 
@@ -26,6 +27,8 @@ export interface ShownDeposit {
   exit: StandardExitTerms | null;
 }
 
+const STANDARD_EXIT =
+  "tuple(uint40 number,address owner,address token,uint256 amount,address bondOwner,uint216 depositRecord)";
 const NO_EXIT: StandardExitTerms = {
   ...{ number: 0, owner: ETHER, token: ETHER, amount: 0n, bondOwner: ETHER, depositRecord: 0n },
 };
@@ -65,6 +68,11 @@ export function encodePiggybacks(exit: ExitData, requests: readonly { index: num
     exit,
     requests.map(({ index, word }) => ({ index, authorization: authorization(word) })),
   ]);
+}
+
+/** A standard exit as it is handed in to be processed. */
+export function standardExitData(outputId: Hex, exit: StandardExitTerms): ExitData {
+  return { id: outputId, data: AbiCoder.defaultAbiCoder().encode([STANDARD_EXIT], [exit]) as Hex };
 }
 
 /** @param exits The data of the queue's first entries, in its order. */

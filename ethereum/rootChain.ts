@@ -65,6 +65,8 @@ export type RootChainEvent = Place &
         exitableAt: number;
         /** Of the block that has the output; of a deposit, of the one that followed it. */
         blockNumber: number;
+        /** Key in the token's queue: the smallest is paid first. */
+        priority: bigint;
         bondOwner: Address;
         /** What the output's slot held before: a deposit's record, or zero. */
         depositRecord: bigint;
@@ -322,6 +324,7 @@ function decodeEvent(name: string, args: Result): Record<string, unknown> | null
         amount: args["amount"],
         exitableAt: Number((args["priority"] as bigint) >> 94n),
         blockNumber: Number(((args["priority"] as bigint) >> 64n) & BLOCK_MASK),
+        priority: args["priority"],
         bondOwner: address("bondOwner"),
         depositRecord: args["depositRecord"],
       };
