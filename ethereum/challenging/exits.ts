@@ -1,5 +1,5 @@
 import type { StandardExitTerms } from "../challenges.ts";
-import type { RootChainEvent } from "../rootChain.ts";
+import type { ExitOutput, RootChainEvent } from "../rootChain.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { OutputId, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 
@@ -10,6 +10,8 @@ export interface LiveStandardExit {
   outputId: OutputId;
   /** Seconds. */
   exitableAt: number;
+  /** Of the block that has the output. */
+  blockNumber: number;
   terms: StandardExitTerms;
 }
 
@@ -23,6 +25,9 @@ export interface OpenInFlightExit {
   startedAt: number;
   exitableAt: number;
   inputIds: readonly OutputId[];
+  /** What the inputs are, in the order of their ids. */
+  inputs: readonly ExitOutput[];
+  outputs: readonly ExitOutput[];
   /** Output ids of the live piggybacks by the contract's index. */
   piggybacks: ReadonlyMap<number, OutputId>;
   /** What is remembered of challenges and responses: the age (block << 23 | index + 1), and whether a competitor stands. */
@@ -124,13 +129,14 @@ function exitAfter(
 }
 
 function standardExit(event: RootChainEvent & { name: "ExitStarted" }): LiveStandardExit {
-  const { number, outputId, exitableAt, owner, token, amount, bondOwner, depositRecord } = event;
+  const { number, outputId, exitableAt, blockNumber, owner, token, amount, bondOwner, depositRecord } = event;
   const terms = { number, owner, token, amount, bondOwner, depositRecord };
-  return { kind: "standard", number, outputId, exitableAt, terms };
+  return { kind: "standard", number, outputId, exitableAt, blockNumber, terms };
 }
 
 function inFlightExit(event: RootChainEvent & { name: "InFlightExitStarted" }): OpenInFlightExit {
-  const { number, transactionHash, data, startedAt, exitableAt, inputIds } = event;
+  const { number, transactionHash, data, startedAt, exitableAt, inputIds, inputs, outputs } = event;
   const untouched = { piggybacks: new Map<number, OutputId>(), remembered: null };
-  return { kind: "inFlight", number, transactionHash, data, startedAt, exitableAt, inputIds, ...untouched };
+  const parts = { inputIds, inputs, outputs };
+  return { kind: "inFlight", number, transactionHash, data, startedAt, exitableAt, ...parts, ...untouched };
 }

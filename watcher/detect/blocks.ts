@@ -1,0 +1,123 @@
+import type { Breach, MissingBlock } from "../chain/childChain.ts";
+import type { FindingDraft } from "../findings/finding.ts";
+import type { SeenCommit } from "../rootChain/view.ts";
+
+/** A block that is not published W/8 after its commit counts as invalid. */
+const PUBLISH_PARTS = 8;
+/** Asked for so long, by our own clock, before a block counts as withheld: an operator may be starting again. */
+const MISSING_MS = 10_000;
+const MISSING_UNSAFE_MS = 20_000;
+
+/** What is wrong with what the operator serves, told as long as it holds. */
+export function breachFindings(
+  breaches: readonly Breach[],
+  commits: readonly SeenCommit[],
+  exitPeriod: number,
+): FindingDraft[] {
+  const untilOf = (number: number): number | null => {
+    const commit = commits[number - 1];
+    return commit === undefined ? null : commit.timestamp + exitPeriod;
+  };
+  return breaches.map((breach): FindingDraft => {
+    const { blockNumber } = breach;
+    const until = untilOf(blockNumber);
+    switch (breach.name) {
+      case "invalidBlock": {
+        const { transactionIndex, rule, hash, context } = breach;
+        const where = until === null ? "of the open block" : "on Ethereum";
+        return {
+          ...{ name: "invalidBlock", subject: `block ${blockNumber} ${rule} ${hash}`, until, transaction: null },
+          text: `payment ${transactionIndex} of block ${blockNumber} ${where} breaks ${rule}`,
+          evidence: { blockNumber, transactionIndex, rule, transactionHash: hash, context },
+        };
+      }
+      case "unknownRoot": {
+        const { committed, served } = breach;
+        return {
+          ...{ name: "unknownRoot", subject: `block ${blockNumber} ${committed.root}`, until, transaction: null },
+          text: `block ${blockNumber} is committed as ${committed.root} with ${committed.count} payments, served as ${served.root} with ${served.count}`,
+          evidence: { blockNumber, committed, served },
+        };
+      }
+      case "reordered": {
+        const { transactionIndex, streamed, committed } = breach;
+        const now = committed === null ? "nothing" : committed;
+        return {
+          ...{ name: "reordered", subject: `block ${blockNumber} ${transactionIndex} ${streamed}`, transaction: null },
+          ...{
+            until: null,
+            text: `payment ${streamed}, told as ${transactionIndex} of block ${blockNumber}, is not there: ${now} is`,
+          },
+          evidence: { blockNumber, transactionIndex, streamed, committed },
+        };
+      }
+    }
+  });
+}
+
+/** A committed block that is not served, and since when by our own clock (milliseconds). */
+export interface Missing extends MissingBlock {
+  since: number;
+}
+
+/**
+ * @param nowMs - our own clock
+ * @param now - Ethereum's, seconds
+ */
+export function withheldFinding(
+  missing: Missing | null,
+  commits: readonly SeenCommit[],
+  exitPeriod: number,
+  nowMs: number,
+  now: number,
+): FindingDraft[] {
+  const commit = missing === null ? undefined : commits[missing.number - 1];
+  if (missing === null || commit === undefined || nowMs - missing.since < MISSING_MS) return [];
+  const { number, reason, since } = missing;
+  const age = now - commit.timestamp;
+  const lost = age > exitPeriod / PUBLISH_PARTS && nowMs - since >= MISSING_UNSAFE_MS;
+  return [
+    {
+      ...{ name: "withheldBlock", subject: `block ${number} ${commit.transactionsRoot}` },
+      severity: lost ? "unsafe" : "attention",
+      text: `block ${number}, ${age} s on Ethereum, is not served (${reason})${lost ? ": it counts as invalid" : ""}`,
+      until: lost ? commit.timestamp + exitPeriod : commit.timestamp + Math.floor(exitPeriod / PUBLISH_PARTS),
+      evidence: { blockNumber: number, reason, commit: commit.ethereumTransaction },
+      transaction: null,
+    },
+  ];
+}
+
+/** The hour may end late by this much before somebody is told. */
+const LATE_SECONDS = 600;
+
+/** @param openSince - when the oldest payment was seen that no block on Ethereum has, in milliseconds */
+export function lateFinding(openSince: number | null, commitIntervalSeconds: number, nowMs: number): FindingDraft[] {
+  if (openSince === null) return [];
+  const waited = Math.floor((nowMs - openSince) / 1000);
+  if (waited <= commitIntervalSeconds + Math.min(LATE_SECONDS, commitIntervalSeconds)) return [];
+  return [
+    {
+      ...{ name: "commitLate", subject: `since ${openSince}`, until: null, transaction: null },
+      text: `payments wait for Ethereum for more than ${commitIntervalSeconds} s`,
+      evidence: { openSince, commitIntervalSeconds },
+    },
+  ];
+}
+
+/** Since when the operator gives no right answer, in milliseconds, and what it does instead. */
+export interface Silence {
+  since: number;
+  problem: string;
+}
+
+export function stalledFinding(silence: Silence | null, stalledSeconds: number, nowMs: number): FindingDraft[] {
+  if (silence === null || nowMs - silence.since < stalledSeconds * 1000) return [];
+  return [
+    {
+      ...{ name: "operatorStalled", subject: `since ${silence.since}`, until: null, transaction: null },
+      text: `the operator gives no right answer for more than ${stalledSeconds} s: ${silence.problem}`,
+      evidence: { since: silence.since, problem: silence.problem },
+    },
+  ];
+}

@@ -1,0 +1,53 @@
+import type { OpenExit } from "@plasma-billing/ethereum/challenging/exits.ts";
+import type { Facts, Place } from "@plasma-billing/ethereum/challenging/planner.ts";
+import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
+import type { OutputId, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import type { ChildChain, SeenSpend } from "./chain/childChain.ts";
+
+/** What was seen of these exits: spends in blocks, streamed, and signed ones in data that was refused. */
+export async function factsOf(
+  chain: Pick<ChildChain, "height" | "watch" | "spendsOf" | "proofOf">,
+  exits: readonly OpenExit[],
+): Promise<Facts> {
+  const owners = new Map<OutputId, Address>();
+  for (const exit of exits) for (const [id, owner] of ownersOf(exit)) owners.set(id, owner);
+  await chain.watch(owners.keys());
+  const places = new Map<TransactionHash, Place>();
+  for (const id of owners.keys()) {
+    for (const { hash, place } of chain.spendsOf(id)) if (place !== null) places.set(hash, place);
+  }
+  const height = chain.height;
+  const placeOf = (hash: TransactionHash): Place | null => {
+    const place = places.get(hash);
+    return place === undefined || place.blockNumber > height ? null : place;
+  };
+  return {
+    spendOf: (id, other) => {
+      const spends = chain.spendsOf(id).filter(({ hash, signer }) => hash !== other && signer === owners.get(id));
+      return oldest(spends);
+    },
+    accepted: (hash) => places.has(hash),
+    placeOf,
+    proofOf: async (place) => await chain.proofOf(place),
+  };
+}
+
+/** Of several spends the one that counts most: the first in the chain. */
+function oldest(spends: readonly SeenSpend[]): SeenSpend | null {
+  const rank = ({ place }: SeenSpend): number =>
+    place === null ? Infinity : place.blockNumber * 2 ** 23 + place.transactionIndex;
+  return spends.toSorted((a, b) => rank(a) - rank(b))[0] ?? null;
+}
+
+function* ownersOf(exit: OpenExit): Iterable<[OutputId, Address]> {
+  if (exit.kind === "standard") return yield [exit.outputId, exit.terms.owner];
+  for (const [i, id] of exit.inputIds.entries()) {
+    const owner = exit.inputs[i]?.owner;
+    if (owner !== undefined) yield [id, owner];
+  }
+  for (const [index, id] of exit.piggybacks) {
+    const owner = exit.outputs[index - OUTPUTS_FROM]?.owner;
+    if (owner !== undefined) yield [id, owner];
+  }
+}
