@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
 import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import { RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import { externalSigner, keySigner, keystoreSigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
@@ -31,7 +30,7 @@ import { openEthereumSide } from "./ethereumSide.ts";
 import { Health } from "./health.ts";
 import { nextHourEnd, runHours, sealNow } from "./hours.ts";
 import type { OperatorPort, Status } from "./http/ports.ts";
-import { createServer, type Server } from "./http/server.ts";
+import { createServer } from "./http/server.ts";
 import { lockFolder } from "@plasma-billing/ethereum/process/lock.ts";
 import { Preparation } from "./market/prepare.ts";
 import { Registrar, serviceNodeEntry, type Pricing } from "./market/registrar.ts";

@@ -35,9 +35,13 @@ export async function factsOf(
 
 /** Of several spends the one that counts most: the first in the chain. */
 function oldest(spends: readonly SeenSpend[]): SeenSpend | null {
-  const rank = ({ place }: SeenSpend): number =>
-    place === null ? Infinity : place.blockNumber * 2 ** 23 + place.transactionIndex;
-  return spends.toSorted((a, b) => rank(a) - rank(b))[0] ?? null;
+  let first: SeenSpend | null = null;
+  for (const spend of spends) if (first === null || rankOf(spend) < rankOf(first)) first = spend;
+  return first;
+}
+
+function rankOf({ place }: SeenSpend): number {
+  return place === null ? Infinity : place.blockNumber * 2 ** 23 + place.transactionIndex;
 }
 
 function* ownersOf(exit: OpenExit): Iterable<[OutputId, Address]> {

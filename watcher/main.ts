@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { Challenger } from "@plasma-billing/ethereum/challenging/challenger.ts";
 import type { Duty } from "@plasma-billing/ethereum/challenging/planner.ts";
 import { ChallengerRecords } from "@plasma-billing/ethereum/challenging/records.ts";
-import type { FollowerUpdate } from "@plasma-billing/ethereum/follower.ts";
 import { systemClock as clock } from "@plasma-billing/ethereum/process/clock.ts";
 import { aborted, stopSignal } from "@plasma-billing/ethereum/process/ending.ts";
 import { lockFolder } from "@plasma-billing/ethereum/process/lock.ts";
@@ -12,7 +11,7 @@ import { RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import { EthereumRpc, type Header } from "@plasma-billing/ethereum/rpc.ts";
 import { keySigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
 import { keccak256 } from "@plasma-billing/protocol/keccak.ts";
-import { domainSeparator } from "@plasma-billing/protocol/typedData.ts";
+import { domainSeparator, type Address } from "@plasma-billing/protocol/typedData.ts";
 import { getAddress } from "ethers";
 import { pino, type Logger } from "pino";
 import { ChildChain } from "./chain/childChain.ts";
@@ -43,78 +42,12 @@ async function main(): Promise<void> {
   const log = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   log.info(describeSettings(settings), "starting");
   const lock = lockFolder(settings.dataDir);
-  const rpc = new EthereumRpc(settings.rpcUrls);
-  const rootChain = new RootChainReader(rpc, settings.rootChain);
-  const { chainId, exitPeriod } = await rootChain.check().catch(explainEthereum);
-  refuseSlow(settings, exitPeriod);
-
-  const domain = { chainId, verifyingContract: settings.rootChain };
-  const separator = domainSeparator(domain);
-  const store = new EventStore(join(settings.dataDir, "ethereum.db"));
-  const kept = store.events();
-  const view = new RootChainView(separator, kept);
-  const stream = new FindingStream();
-  const webhooks = new Webhooks({ urls: settings.webhookUrls, chainId, contract: settings.rootChain, clock, log });
-  const book = new FindingsBook({
-    path: join(settings.dataDir, "findings.db"),
-    now: () => clock.now(),
-    onChange: (finding) => {
-      tell(log, finding);
-      stream.tell(finding);
-      webhooks.tell(finding);
-    },
-  });
-  const { dataDir, operatorUrl, verifyThreads: threads, trustedHeight, snapshotPayments, finality } = settings;
-  const signer = settings.watcherKey === null ? null : keySigner(settings.watcherKey);
-  const chain = await ChildChain.open({
-    ...{ dataDir, domain, operatorUrl, threads, trustedHeight, snapshotPayments, log },
-    depositOf: (id) => view.depositOf(id),
-    guarded: new Set(settings.guarded),
-    onPayment: (payment) => guard.take(payment),
-  });
-  const guard = Guard.open({
-    ...{ dataDir, domain, separator, addresses: settings.guarded, exits: settings.guardExits, chain, rootChain, log },
-    signerAddress: signer?.address ?? null,
-  });
-  const records = new ChallengerRecords(join(dataDir, "challenger.db"));
-  const challenger = new Challenger({
-    ...{ rpc, rootChain, chainId, signer, records, log, maxFeeGwei: settings.maxFeeGwei },
-    // What is final comes from the store with the first update.
-    ...{ fromBlock: settings.fromBlock, followedTo: settings.fromBlock - 1 },
-    facts: async (exits) => await factsOf(chain, exits),
-    patienceMs: patience(signer, settings.staggerSeconds, exitPeriod),
-    onDuties: async (duties, exits, head) => await watcher.takeDuties(duties, exits, head),
-    furtherDuties: async (exits, head, terms) => await watcher.guardedDuties(exits, head, terms),
-  });
-  let earlier = kept;
-  const loop = new RootChainLoop({
-    ...{ rpc, rootChain, view, store, finality, clock, log },
-    ...{ fromBlock: settings.fromBlock, pollMs: settings.ethereumPollMs },
-    onUpdate: (update: FollowerUpdate) => {
-      challenger.take(earlier.length === 0 ? update : { ...update, finalEvents: [...earlier, ...update.finalEvents] });
-      earlier = [];
-    },
-  });
-  const watcher = new Watcher({
-    ...{ rpc, rootChain: settings.rootChain, exitPeriod, view, store, loop, chain, book, guard, clock, log },
-    deposits: new DepositCheck(operatorUrl),
-    pollMs: settings.operatorPollMs,
-    ...{ commitIntervalSeconds: settings.commitIntervalSeconds, stalledSeconds: settings.stalledSeconds },
-    blocksCome: finality === "finalized",
-  });
-  const port: WatcherPort = {
-    ...{ stream, log, metrics: metricsOf(watcher, view, chain, book) },
-    status: () => statusOf({ settings, chainId, signer, watcher, view, chain, book, loop }),
-    unready: () => [challenger.warning, book.problem].filter((problem) => problem !== null),
-    findings: (state, limit, before) => book.list(state, limit, before),
-    openFindings: () => book.open,
-    guarded: () => guard.describe(),
-    kit: (address) => guard.kit(address),
-    authorize: (authorizations) => guard.authorize(authorizations),
-  };
-  const server = createServer(port);
+  const parts = await open(settings, log);
+  const { chain, challenger, guard, book, store, loop, watcher, webhooks } = parts;
+  const server = createServer(portOf(settings, parts));
   await listen(server, settings);
-  log.info({ address: server.addresses()[0], challenger: signer?.address ?? null, height: chain.height }, "ready");
+  const { address = null } = parts.signer ?? {};
+  log.info({ address: server.addresses()[0], challenger: address, height: chain.height }, "ready");
 
   const stopping = stopSignal(log);
   const loops = Promise.all([
@@ -126,13 +59,114 @@ async function main(): Promise<void> {
   // A node or an operator that hangs does not hold up the end.
   await Promise.race([loops, clock.sleep(LOOPS_END_MS)]);
   await chain.close();
-  challenger.close();
-  guard.close();
-  book.close();
-  store.close();
+  for (const part of [challenger, guard, book, store]) part.close();
   lock.release();
   log.info("stopped");
   process.exit(0);
+}
+
+interface Parts {
+  chainId: bigint;
+  signer: Signer | null;
+  store: EventStore;
+  view: RootChainView;
+  stream: FindingStream;
+  webhooks: Webhooks;
+  book: FindingsBook;
+  chain: ChildChain;
+  guard: Guard;
+  challenger: Challenger;
+  loop: RootChainLoop;
+  watcher: Watcher;
+  log: Logger;
+}
+
+async function open(settings: Settings, log: Logger): Promise<Parts> {
+  const { dataDir, operatorUrl, finality, fromBlock, rootChain: contract } = settings;
+  const rpc = new EthereumRpc(settings.rpcUrls);
+  const rootChain = new RootChainReader(rpc, contract);
+  const { chainId, exitPeriod } = await rootChain.check().catch(explainEthereum);
+  refuseSlow(settings, exitPeriod);
+  const bonds = await rootChain.exitBonds((await rpc.look()).head.hash);
+  const domain = { chainId, verifyingContract: contract };
+  const separator = domainSeparator(domain);
+  const store = new EventStore(join(dataDir, "ethereum.db"));
+  const kept = store.events();
+  const view = new RootChainView(separator, kept);
+  const signer = settings.watcherKey === null ? null : keySigner(settings.watcherKey);
+  const account = signer?.address ?? null;
+  const findings = openFindings(settings, chainId, log);
+  const { book } = findings;
+  const chain = await ChildChain.open({
+    ...{ dataDir, domain, operatorUrl, threads: settings.verifyThreads, log },
+    ...{ trustedHeight: settings.trustedHeight, snapshotPayments: settings.snapshotPayments },
+    depositOf: (id) => view.depositOf(id),
+    guarded: new Set(settings.guarded),
+    onPayment: (payment) => guard.take(payment),
+  });
+  const guard = Guard.open({
+    ...{ dataDir, domain, separator, addresses: settings.guarded, exits: settings.guardExits, chain, rootChain, log },
+    signerAddress: account,
+  });
+  const challenger = new Challenger({
+    ...{ rpc, rootChain, chainId, signer, log, maxFeeGwei: settings.maxFeeGwei },
+    records: new ChallengerRecords(join(dataDir, "challenger.db")),
+    // What is final comes from the store with the first update.
+    ...{ fromBlock, followedTo: fromBlock - 1 },
+    facts: async (exits) => await factsOf(chain, exits),
+    patienceMs: patience(account, settings.staggerSeconds, exitPeriod),
+    onDuties: async (duties, exits, head) => await watcher.takeDuties(duties, exits, head),
+    furtherDuties: async (_, head) => await watcher.guardedDuties(head),
+  });
+  let earlier = kept;
+  const loop = new RootChainLoop({
+    ...{ rpc, rootChain, view, store, finality, clock, log, fromBlock, pollMs: settings.ethereumPollMs },
+    onUpdate: (update) => {
+      challenger.take(earlier.length === 0 ? update : { ...update, finalEvents: [...earlier, ...update.finalEvents] });
+      earlier = [];
+    },
+  });
+  const { commitIntervalSeconds, stalledSeconds, operatorPollMs: pollMs } = settings;
+  const watcher = new Watcher({
+    ...{ rpc, rootChain: contract, account, exitPeriod, bonds, view, store, loop, chain, book, guard, clock, log },
+    ...{ deposits: new DepositCheck(operatorUrl), pollMs, commitIntervalSeconds, stalledSeconds },
+    blocksCome: finality === "finalized",
+  });
+  return { chainId, signer, store, view, ...findings, chain, guard, challenger, loop, watcher, log };
+}
+
+/** Where findings are kept, and who is told of them. */
+function openFindings(
+  { dataDir, webhookUrls: urls, rootChain: contract }: Settings,
+  chainId: bigint,
+  log: Logger,
+): Pick<Parts, "book" | "stream" | "webhooks"> {
+  const stream = new FindingStream();
+  const webhooks = new Webhooks({ urls, chainId, contract, clock, log });
+  const book = new FindingsBook({
+    path: join(dataDir, "findings.db"),
+    now: () => clock.now(),
+    onChange: (finding) => {
+      tell(log, finding);
+      stream.tell(finding);
+      webhooks.tell(finding);
+    },
+  });
+  return { book, stream, webhooks };
+}
+
+function portOf(settings: Settings, parts: Parts): WatcherPort {
+  const { watcher, view, chain, book, challenger, guard, stream, log } = parts;
+  return {
+    ...{ stream, log, metrics: metricsOf(watcher, view, chain, book) },
+    status: () => statusOf(settings, parts),
+    unready: () => [challenger.warning, book.problem].filter((problem) => problem !== null),
+    findings: (state, limit, before) => book.list(state, limit, before),
+    openFindings: () => book.open,
+    guarded: () => guard.describe(),
+    kit: (address) => guard.kit(address),
+    authorize: (authorizations) => guard.authorize(authorizations),
+  };
 }
 
 /** @throws StartupError WINDOW_TOO_SHORT */
@@ -144,14 +178,14 @@ function refuseSlow({ ethereumPollMs, operatorPollMs, finality }: Settings, exit
 
 /** Of several watchers each waits another time, so that the first one's challenge is seen before the next one sends. */
 function patience(
-  signer: Signer | null,
+  account: Address | null,
   staggerSeconds: number,
   exitPeriod: number,
 ): (duty: Duty, head: Header) => number {
   return ({ key, until }, { timestamp }) => {
     const isChallenge = /^(challenge|respond)/.test(key);
     if (!isChallenge || until - timestamp < exitPeriod / URGENT_PARTS) return 0;
-    const digest = keccak256(new TextEncoder().encode(`${signer?.address} ${key}`));
+    const digest = keccak256(new TextEncoder().encode(`${account} ${key}`));
     return (new DataView(digest.buffer, digest.byteOffset).getUint32(0) / 2 ** 32) * staggerSeconds * 1000;
   };
 }
@@ -163,27 +197,10 @@ function tell(log: Logger, { id, name, severity, state, text, until, todo, trans
   else log.warn(about, `${text}. What to do: ${todo}`);
 }
 
-interface StatusParts {
-  settings: Settings;
-  chainId: bigint;
-  signer: Signer | null;
-  watcher: Watcher;
-  view: RootChainView;
-  chain: ChildChain;
-  book: FindingsBook;
-  loop: RootChainLoop;
-}
-
-function statusOf({
-  settings,
-  chainId,
-  signer,
-  watcher,
-  view,
-  chain,
-  book,
-  loop,
-}: StatusParts): Record<string, unknown> {
+function statusOf(
+  settings: Settings,
+  { chainId, signer, watcher, view, chain, book, loop }: Parts,
+): Record<string, unknown> {
   const { reasons } = watcher;
   const { reading } = loop;
   const lastFinal = view.commits.findLast(({ final }) => final);

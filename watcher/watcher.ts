@@ -1,7 +1,8 @@
 import type { OpenExit } from "@plasma-billing/ethereum/challenging/exits.ts";
 import type { Duty } from "@plasma-billing/ethereum/challenging/planner.ts";
 import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
-import type { GameTerms } from "@plasma-billing/ethereum/rootChain.ts";
+import { systemCode } from "@plasma-billing/ethereum/process/startup.ts";
+import type { ExitBonds } from "@plasma-billing/ethereum/rootChain.ts";
 import type { EthereumRpc, Header } from "@plasma-billing/ethereum/rpc.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
@@ -26,6 +27,7 @@ import type { EventStore } from "./rootChain/eventStore.ts";
 import type { RootChainLoop } from "./rootChain/loop.ts";
 import type { RootChainView } from "./rootChain/view.ts";
 
+const GUARD_FINDINGS = ["guardedPiggybackMissing", "guardedExitMissing", "guardedExit"] as const;
 const DEPOSITS_MS = 5_000;
 /** A disk write each time: no more than a crash may make of it. */
 const LOOKED_MS = 10_000;
@@ -33,8 +35,11 @@ const LOOKED_MS = 10_000;
 const TIMES_MAX = 10_000;
 
 export interface WatcherOptions {
-  rpc: Pick<EthereumRpc, "block">;
+  rpc: Pick<EthereumRpc, "block" | "balance">;
   rootChain: Address;
+  bonds: ExitBonds;
+  /** That sends; null: what is to be sent is only told. */
+  account: Address | null;
   /** W, in seconds. */
   exitPeriod: number;
   view: RootChainView;
@@ -124,11 +129,15 @@ export class Watcher {
   }
 
   /** What is to be sent for those it guards. */
-  async guardedDuties(exits: readonly OpenExit[], head: Header, terms: GameTerms): Promise<Duty[]> {
-    const { book, guard, view } = this.options;
-    const firstBadBlock = this.badBlock;
-    const { duties, findings } = await guard.look({ head, exits, view, terms, firstBadBlock });
-    book.take(["guardedPiggybackMissing", "guardedExitMissing", "guardedExit"], findings);
+  async guardedDuties(head: Header): Promise<Duty[]> {
+    const { book, guard, view, bonds, exitPeriod, rpc, account } = this.options;
+    const { commits, deposits, events } = view;
+    const balance = account === null ? null : await rpc.balance(account, head.hash);
+    const terms = { ...bonds, exitPeriod };
+    const { duties, findings } = await guard.look({
+      ...{ head, commits, deposits, events, firstBadBlock: this.badBlock, terms, balance },
+    });
+    book.take(GUARD_FINDINGS, findings);
     return duties;
   }
 
@@ -204,12 +213,18 @@ export class Watcher {
   }
 
   private looked({ timestamp }: Header): void {
-    const { store, book, clock, exitPeriod } = this.options;
+    const { store, book, clock, exitPeriod, log } = this.options;
     const now = { ethereum: timestamp, ownMs: clock.now() };
     this.gap ??= gapFinding(store.lookedAt, now, exitPeriod);
     book.take(["windowTooShort"], this.gap);
     if (now.ownMs - this.lookedMs < LOOKED_MS) return;
     this.lookedMs = now.ownMs;
-    store.lookedAt = now;
+    try {
+      store.lookedAt = now;
+    } catch (error) {
+      // A full disk must not keep a challenge from being sent.
+      if (systemCode(error) !== "ERR_SQLITE_ERROR") throw error;
+      log.error({ err: error }, "when everything was looked at cannot be written");
+    }
   }
 }

@@ -41,7 +41,7 @@ export function breachFindings(
       }
       case "reordered": {
         const { transactionIndex, streamed, committed } = breach;
-        const now = committed === null ? "nothing" : committed;
+        const now = committed ?? "nothing";
         return {
           ...{ name: "reordered", subject: `block ${blockNumber} ${transactionIndex} ${streamed}`, transaction: null },
           ...{

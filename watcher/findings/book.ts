@@ -40,8 +40,9 @@ export class FindingsBook {
 
   /** Those that hold now, the worst first. */
   get open(): Finding[] {
-    const rank = ({ severity }: Finding): number => (severity === "unsafe" ? 0 : 1);
-    return [...this.found.values()].sort((a, b) => rank(a) - rank(b) || a.id - b.id);
+    const inOrder = [...this.found.values()].sort((a, b) => a.id - b.id);
+    const of = (wanted: Severity): Finding[] => inOrder.filter(({ severity }) => severity === wanted);
+    return [...of("unsafe"), ...of("attention")];
   }
 
   /** Why what is found is not on the disk; it is told all the same. */
@@ -79,7 +80,7 @@ export class FindingsBook {
     const key = keyOf(draft);
     const known = this.found.get(key);
     const now: Omit<Finding, "id"> = {
-      ...{ severity: severity as Severity, ...draft, means, todo, state: "open", overAt: null },
+      ...{ severity, ...draft, means, todo, state: "open", overAt: null },
       firstSeenAt: known?.firstSeenAt ?? this.options.now(),
     };
     if (known !== undefined) {
