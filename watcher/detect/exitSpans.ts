@@ -65,9 +65,17 @@ class Fold {
       this.spans.push({ outputId, exit, finalized: true, from: at, to: Infinity, ethereumBlock });
     }
     const exit = this.after(event);
-    if (exit === null) return;
-    this.exits.set(exit.number, exit);
-    for (const outputId of outputsOf(exit)) this.follow(exit, outputId, at, ethereumBlock);
+    if (exit !== null) this.exits.set(exit.number, exit);
+    const touched = exit === null ? [] : [exit];
+    // An input that is finalized decides about the outputs of the in-flight exits that spend it.
+    if (event.name === "OutputFinalized") touched.push(...this.spending(event.outputId));
+    for (const each of touched) for (const id of outputsOf(each)) this.follow(each, id, at, ethereumBlock);
+  }
+
+  private spending(id: OutputId): InFlightExitEntry[] {
+    return [...this.exits.values()].filter(
+      (exit) => exit.type === "inFlightExit" && exit.inputs.some(({ outputId }) => outputId === id),
+    ) as InFlightExitEntry[];
   }
 
   private after(event: RootChainEvent): AnyExit | null {

@@ -28,8 +28,8 @@ export async function spentWhileExiting(
     for (const { hash, place } of spendsOf(outputId)) {
       const commit = place === null ? undefined : commits.get(place.blockNumber);
       if (place === null || commit === undefined || commit.at < from || commit.at >= to || told.has(hash)) continue;
-      const begun = finalized ? 0 : await timeOf(ethereumBlock);
-      if (begun === null || commit.timestamp - begun <= exitPeriod / SLACK) continue;
+      const begun = await timeOf(ethereumBlock);
+      if (begun === null || (!finalized && commit.timestamp - begun <= exitPeriod / SLACK)) continue;
       told.add(hash);
       const how = finalized
         ? `exit ${exit} had paid or blocked`
