@@ -1,0 +1,184 @@
+import { setImmediate } from "node:timers/promises";
+import { Book, depositNote, encodeKit, kitOf, paymentNote, type OwnOutput } from "@plasma-billing/sdk";
+import { textFile } from "@plasma-billing/sdk/node";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { outputId, type OutputId, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import type { Address, Domain } from "@plasma-billing/protocol/typedData.ts";
+import type { SeenCommit, SeenDeposit } from "../rootChain/view.ts";
+import type { ExitBoard } from "./exitBoard.ts";
+import type { GuardRecords, KeptPayment } from "./records.ts";
+
+/** Payments put into a book before others get their turn: some milliseconds. */
+const PAYMENTS_A_SLICE = 50;
+/** Of the time, a twentieth goes into writing an address's kit, however much it has. */
+const REST_FACTOR = 20;
+/** Fewer payments of an address are kept whatever became of them. */
+const PRUNED_FROM = 1_000;
+
+export interface HoldingView {
+  commits: readonly SeenCommit[];
+  /** The address's own. */
+  deposits: readonly SeenDeposit[];
+  board: ExitBoard;
+}
+
+/** What a guarded address has, as the wallet's book of it, and the exit kit that follows from it. */
+export class Holding {
+  readonly owner: Address;
+  readonly path: string;
+  private readonly domain: Domain;
+  private readonly separator: Hex;
+  private readonly records: GuardRecords;
+  private built: Book;
+  /** Something changed since it was built. */
+  private stale = true;
+  /** Blocks that proofs are of, whether Ethereum has them at the moment or not. */
+  private blocks = new Set<number>();
+  private seen = "";
+  private kept = PRUNED_FROM;
+  private restUntilMs = 0;
+  private writtenAt: number | null = null;
+
+  constructor(owner: Address, path: string, domain: Domain, separator: Hex, records: GuardRecords) {
+    this.owner = owner;
+    this.path = path;
+    this.domain = domain;
+    this.separator = separator;
+    this.records = records;
+    this.built = new Book(owner, separator);
+  }
+
+  get book(): Book {
+    return this.built;
+  }
+
+  /** Unix milliseconds when the kit was written last; null before. */
+  get updatedAt(): number | null {
+    return this.writtenAt;
+  }
+
+  touch(): void {
+    this.stale = true;
+  }
+
+  /** Builds the book anew and writes the kit, if anything changed. @param urgent - However long that takes */
+  async refresh(view: HoldingView, urgent: boolean, nowMs: () => number): Promise<void> {
+    const start = nowMs();
+    if (!urgent && start < this.restUntilMs) return;
+    if (!this.stale && this.seen === this.whatItSees(view)) return;
+    this.stale = false;
+    try {
+      this.built = await this.build(view);
+      this.seen = this.whatItSees(view);
+      const { chainId, verifyingContract } = this.domain;
+      await textFile(this.path).save(encodeKit(kitOf(this.built, chainId, verifyingContract, nowMs())));
+      this.writtenAt = nowMs();
+    } catch (error) {
+      this.stale = true;
+      throw error;
+    }
+    this.prune(view);
+    this.restUntilMs = nowMs() + REST_FACTOR * (nowMs() - start);
+  }
+
+  /** Payments that a block of Ethereum is not known to have and that concern the address. */
+  get unproven(): Book["unproven"] {
+    return this.built.unproven.filter((payment) => payment.signed || this.built.paysOwner(payment));
+  }
+
+  private async build(view: HoldingView): Promise<Book> {
+    const book = new Book(this.owner, this.separator);
+    for (const deposit of view.deposits) book.apply(depositNote(deposit));
+    const blocks = new Set<number>();
+    const take = (payment: KeptPayment, signed: boolean): void => {
+      if (payment.place !== null && payment.proof !== null) blocks.add(payment.place.blockNumber);
+      add(book, payment, signed, view.commits);
+    };
+    let slice = 0;
+    for (const payment of this.records.paymentsOf(this.owner)) {
+      if (proofIn(view.commits, payment) === null) {
+        for (const deposit of payment.deposits) book.apply(depositNote(deposit));
+        for (const source of this.records.sourcesOf(payment.hash)) take(source, false);
+      }
+      take(payment, payment.signed);
+      if (++slice % PAYMENTS_A_SLICE === 0) await setImmediate();
+    }
+    for (const { id } of book.unspent()) {
+      if (!this.records.isGone(id) && !view.board.isFinalized(id)) continue;
+      book.apply({ kind: "leaving", id });
+      book.apply({ kind: "left", id });
+    }
+    this.blocks = blocks;
+    return book;
+  }
+
+  /** All that the book depends on beside the records. */
+  private whatItSees({ commits, deposits, board }: HoldingView): string {
+    const headers = [...this.blocks].map((block) => `${block}:${commits[block - 1]?.timestamp}`);
+    const finalized = [...this.built.outputs.keys()].filter((id) => board.isFinalized(id));
+    return [...headers, ...deposits.map(({ outputId: id }) => id), "", ...finalized].join();
+  }
+
+  /** Forgets payments whose outputs the address spent long ago. */
+  private prune({ commits }: HoldingView): void {
+    const { built: book, records, owner } = this;
+    if (book.payments.size <= 2 * this.kept) return;
+    const finalBlock = commits.findLast(({ final }) => final)?.number ?? 0;
+    const isFinal = (hash: TransactionHash): boolean => {
+      const number = book.payments.get(hash)?.proof?.header.number;
+      return number !== undefined && number <= finalBlock;
+    };
+    const unspent = new Set(book.unspent().map(({ id }) => id));
+    const isNeeded = (output: OwnOutput | undefined): boolean =>
+      output !== undefined && (unspent.has(output.id) || (output.spentBy !== null && !isFinal(output.spentBy)));
+    const idsOf = ({
+      hash,
+      transaction,
+    }: {
+      hash: TransactionHash;
+      transaction: KeptPayment["transaction"];
+    }): OutputId[] => transaction.outputs.map((_, i) => outputId(hash, i));
+    const dropped = [...book.payments.values()].filter(
+      (payment) => isFinal(payment.hash) && !idsOf(payment).some((id) => isNeeded(book.outputs.get(id))),
+    );
+    const made = new Set(dropped.flatMap(idsOf));
+    const spent = dropped.flatMap(({ transaction }) =>
+      transaction.inputs.filter((id) => book.outputs.has(id) && !made.has(id)),
+    );
+    records.forget(
+      owner,
+      dropped.map(({ hash }) => hash),
+      { spent, made: [...made] },
+      finalBlock,
+    );
+    this.kept = Math.max(PRUNED_FROM, book.payments.size - dropped.length);
+    this.stale = dropped.length > 0;
+  }
+}
+
+function add(book: Book, payment: KeptPayment, signed: boolean, commits: readonly SeenCommit[]): void {
+  const { hash, transaction } = payment;
+  book.apply(paymentNote(transaction, signed));
+  book.apply({ kind: "answer", hash, status: "accepted" });
+  const proof = proofIn(commits, payment);
+  if (proof !== null) book.apply({ kind: "proof", hash, proof });
+}
+
+/** Its proof by the header that Ethereum has now: another time stands in it when a block was committed again. */
+function proofIn(
+  commits: readonly SeenCommit[],
+  { place, proof }: KeptPayment,
+): {
+  header: { number: number; transactionsRoot: Hex; transactionCount: number; timestamp: number };
+  index: number;
+  siblings: Hex[];
+} | null {
+  const commit = place === null ? undefined : commits[place.blockNumber - 1];
+  if (place === null || proof === null || commit?.transactionsRoot !== proof.root) return null;
+  const { number, transactionsRoot, transactionCount, timestamp } = commit;
+  return {
+    header: { number, transactionsRoot, transactionCount, timestamp },
+    index: place.transactionIndex,
+    siblings: proof.siblings,
+  };
+}
