@@ -1,5 +1,5 @@
 import type { SignedAuthorization } from "@plasma-billing/sdk";
-import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
+import fastify, { LogController, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { Type } from "typebox";
 import type { Finding } from "../findings/finding.ts";
@@ -66,7 +66,7 @@ export function createServer(watcher: WatcherPort): FastifyInstance {
   const logger: FastifyBaseLogger = watcher.log;
   const server = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
