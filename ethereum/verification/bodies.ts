@@ -14,6 +14,8 @@ export interface IntakeRequest {
   format: "json" | "binary";
   kind: "single" | "batch";
   body: Uint8Array;
+  /** Signers are not recovered, and stand as nobody: for what was verified before. */
+  unsigned?: true;
 }
 
 /** A payment's bytes, or what is wrong with it. */

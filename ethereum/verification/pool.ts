@@ -205,8 +205,8 @@ export class VerificationPool {
   }
 }
 
-function headOf({ request: { format, kind, body } }: Pending): Job["requests"][0] {
-  return { format, kind, length: body.length };
+function headOf({ request: { body, ...request } }: Pending): Job["requests"][0] {
+  return { ...request, length: body.length };
 }
 
 function isLarge({ kind, body }: IntakeRequest): boolean {

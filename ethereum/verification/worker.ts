@@ -9,7 +9,7 @@ import { verifyPayment } from "./recover.ts";
 export interface Job {
   /** The bodies behind each other: one buffer is handed over where a view would have its whole slab cloned. */
   bodies: Uint8Array;
-  requests: (Pick<IntakeRequest, "format" | "kind"> & { length: number })[];
+  requests: (Pick<IntakeRequest, "format" | "kind" | "unsigned"> & { length: number })[];
   part?: Share;
 }
 
@@ -29,9 +29,9 @@ parentPort?.on("message", (job: Job | null) => {
   const { bodies, requests, part } = job;
   const records: Uint8Array[] = [];
   let at = 0;
-  const parts = requests.map(({ format, kind, length }): Part => {
+  const parts = requests.map(({ length, ...request }): Part => {
     const body = bodies.subarray(at, (at += length));
-    return work({ format, kind, body }, part, records);
+    return work({ ...request, body }, part, records);
   });
   const done: Done = { records: joined(records), parts };
   parentPort?.postMessage(done, [done.records.buffer]);
@@ -42,7 +42,7 @@ function work(request: IntakeRequest, part: Share | undefined, records: Uint8Arr
     const decoded = decodeBody(request, part);
     let bytes = 0;
     for (const one of decoded) {
-      const record = one instanceof ProtocolError ? malformed(one) : verifyPayment(separator, one);
+      const record = one instanceof ProtocolError ? malformed(one) : verifyPayment(separator, one, request.unsigned);
       bytes += record.length;
       records.push(record);
     }
