@@ -10,8 +10,9 @@ import type { GuardRecords, KeptPayment } from "./records.ts";
 
 /** Payments put into a book before others get their turn: some milliseconds. */
 const PAYMENTS_A_SLICE = 50;
-/** Of the time, a twentieth goes into writing an address's kit, however much it has. */
+/** Of the time, a twentieth goes into an address's kit, however much it has; what takes no longer than this is not counted. */
 const REST_FACTOR = 20;
+const QUICK_MS = 100;
 /** Fewer payments of an address are kept whatever became of them. */
 const PRUNED_FROM = 1_000;
 
@@ -78,7 +79,8 @@ export class Holding {
       throw error;
     }
     this.prune(view);
-    this.restUntilMs = nowMs() + REST_FACTOR * (nowMs() - start);
+    const end = nowMs();
+    this.restUntilMs = end - start > QUICK_MS ? end + REST_FACTOR * (end - start) : 0;
   }
 
   /** Payments that a block of Ethereum is not known to have and that concern the address. */
