@@ -10,7 +10,7 @@ import { StoredDataError } from "./errors.ts";
 
 // A block's payments as two files: README.md.
 
-/** Leaf, CRC-32 of the payment with its length, and where it ends in the other file. */
+/** Leaf, CRC-32 of the payment with its length and the leaf, and where it ends in the other file. */
 export const INDEX_BYTES = HASH_BYTES + 4 + 8;
 const MAGIC = Buffer.from("PLASMAW\n");
 export const INDEX_HEADER_BYTES = MAGIC.length + HASH_BYTES;
@@ -34,7 +34,7 @@ export function indexPath(prefix: string): string {
 /** The payments of one block, appended to in order and read at any place. */
 export class BlockFile {
   readonly prefix: string;
-  /** What it stands on: a hash over the blocks before. */
+  /** What it stands on: a hash over the blocks before, or, where nothing was judged, the root it is to have. */
   readonly basis: Hex;
   private readonly payments: FileHandle;
   private readonly index: FileHandle;
@@ -108,7 +108,7 @@ export class BlockFile {
       const start = at;
       at += LENGTH_BYTES + lengthAt(payments, at);
       index.set(leaves.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES), entry);
-      index.writeUInt32BE(crc32(payments.subarray(start, at)), entry + HASH_BYTES);
+      index.writeUInt32BE(checksum(payments.subarray(start, at), index, i), entry + HASH_BYTES);
       index.writeBigUInt64BE(BigInt(this.end + at), entry + HASH_BYTES + 4);
     }
     if (at !== payments.length) throw new InvariantError("payments and leaves differ", { at, bytes: payments.length });
@@ -140,7 +140,10 @@ export class BlockFile {
       const next = endIn(index, i) - start;
       const whole =
         next > at + LENGTH_BYTES && next <= payments.length && at + LENGTH_BYTES + lengthAt(payments, at) === next;
-      if (!whole || crc32(payments.subarray(at, next)) !== index.readUInt32BE(i * INDEX_BYTES + HASH_BYTES)) {
+      if (
+        !whole ||
+        checksum(payments.subarray(at, next), index, i) !== index.readUInt32BE(i * INDEX_BYTES + HASH_BYTES)
+      ) {
         throw new StoredDataError(paymentsPath(this.prefix), `payment ${from + i} is not what was written`);
       }
       at = next;
@@ -215,6 +218,11 @@ export async function countByLength(prefix: string): Promise<number> {
   } finally {
     await index.close();
   }
+}
+
+/** Of a payment with its length, and of its leaf in the i-th entry of an index. */
+export function checksum(payment: Uint8Array, index: Uint8Array, i: number): number {
+  return crc32(index.subarray(i * INDEX_BYTES, i * INDEX_BYTES + HASH_BYTES), crc32(payment));
 }
 
 export function lengthAt(bytes: Uint8Array, at: number): number {

@@ -122,10 +122,7 @@ export class Follow {
     const next = this.committed[this.height];
     if (next === undefined || this.invalid?.breach.blockNumber === next.number) return false;
     const direct =
-      !this.contradicted &&
-      this.suspect !== next.number &&
-      !unjudged.has(next) &&
-      unjudged.otherRoot(next) === null;
+      !this.contradicted && this.suspect !== next.number && !unjudged.has(next) && unjudged.otherRoot(next) === null;
     if (direct) return await this.load(next, look, goOn);
     const loaded = await unjudged.load(next, goOn);
     if (loaded.kind === "whole") return await this.adopt(next, look, goOn);
@@ -251,8 +248,8 @@ export class Follow {
       if (end.reason !== null) return;
       operator.openBlock = number;
       const { count } = blocks.state;
-      if (count > before || count === 0) return;
-      if (ended === number) await blocks.seal();
+      if (count === 0) return;
+      if (ended === number && count === before) await blocks.seal();
       else {
         const following = await feed.has(number + 1);
         if (following === false) return;

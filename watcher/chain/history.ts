@@ -7,23 +7,10 @@ export type { Found } from "./historyWorker.ts";
 
 /** Asks the thread that reads stored blocks. */
 export class History {
-  private readonly worker = new Thread(new URL("historyWorker.ts", import.meta.url), {});
+  private worker: Thread | null = null;
   private readonly waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();
   private lastId = 0;
   private failure: Error | null = null;
-
-  constructor() {
-    this.worker.unref();
-    this.worker.on("message", (reply: HistoryReply) => {
-      const waiting = this.waiting.get(reply.id);
-      this.waiting.delete(reply.id);
-      if (this.waiting.size === 0) this.worker.unref();
-      if ("answer" in reply) waiting?.resolve(reply.answer as never);
-      else waiting?.reject(new Error(reply.failed));
-    });
-    this.worker.on("error", (error) => this.fail(error instanceof Error ? error : new Error(String(error))));
-    this.worker.on("exit", (code) => this.fail(new InvariantError("the thread that reads blocks has ended", { code })));
-  }
 
   /** Payments in these files that spend one of the outputs. */
   async search(prefixes: string[], ids: Hex[]): Promise<SearchAnswer> {
@@ -36,7 +23,7 @@ export class History {
   }
 
   async close(): Promise<void> {
-    await this.worker.end();
+    await this.worker?.end();
   }
 
   private async ask<T>(question: HistoryQuestion): Promise<T> {
@@ -44,9 +31,25 @@ export class History {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const id = ++this.lastId;
     this.waiting.set(id, { resolve, reject });
+    this.worker ??= this.start();
     this.worker.ref();
     this.worker.postMessage({ id, ...question } satisfies HistoryMessage);
     return await promise;
+  }
+
+  /** Begun when it is first needed: most starts ask nothing. */
+  private start(): Thread {
+    const worker = new Thread(new URL("historyWorker.ts", import.meta.url), {});
+    worker.on("message", (reply: HistoryReply) => {
+      const waiting = this.waiting.get(reply.id);
+      this.waiting.delete(reply.id);
+      if (this.waiting.size === 0) worker.unref();
+      if ("answer" in reply) waiting?.resolve(reply.answer as never);
+      else waiting?.reject(new Error(reply.failed));
+    });
+    worker.on("error", (error) => this.fail(error instanceof Error ? error : new Error(String(error))));
+    worker.on("exit", (code) => this.fail(new InvariantError("the thread that reads blocks has ended", { code })));
+    return worker;
   }
 
   private fail(error: Error): void {

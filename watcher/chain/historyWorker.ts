@@ -1,12 +1,11 @@
 import { closeSync, openSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
-import { crc32 } from "node:zlib";
 import { readRange } from "@plasma-billing/ethereum/process/files.ts";
 import { toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import { keccak256 } from "@plasma-billing/protocol/keccak.ts";
 import { merkleDepth } from "@plasma-billing/protocol/merkle.ts";
 import { HASH_BYTES, INPUTS_AT } from "@plasma-billing/protocol/paymentBytes.ts";
-import { INDEX_BYTES, INDEX_HEADER_BYTES, indexPath, LENGTH_BYTES, paymentsPath } from "./blockFile.ts";
+import { checksum, INDEX_BYTES, INDEX_HEADER_BYTES, indexPath, LENGTH_BYTES, paymentsPath } from "./blockFile.ts";
 import { firstWordOf } from "./records.ts";
 
 // What takes long over stored blocks: searching them for spends, and hashing their trees for proofs.
@@ -101,7 +100,8 @@ function searchFile(prefix: string, wanted: ReadonlyMap<number, Set<Hex>>, found
         const next = endIn(entries, i) - start;
         if (next <= at + LENGTH_BYTES || next > bytes.length) return false;
         const payment = bytes.subarray(at + LENGTH_BYTES, next);
-        if (crc32(bytes.subarray(at, next)) !== entries.readUInt32BE(i * INDEX_BYTES + HASH_BYTES)) return false;
+        if (checksum(bytes.subarray(at, next), entries, i) !== entries.readUInt32BE(i * INDEX_BYTES + HASH_BYTES))
+          return false;
         if (spendsAny(payment, wanted) && found.length < FOUND_MAX) {
           const hash = Uint8Array.from(entries.subarray(i * INDEX_BYTES, i * INDEX_BYTES + HASH_BYTES));
           found.push({ prefix, index: first + i, hash, payment: Uint8Array.from(payment) });

@@ -52,14 +52,14 @@ export interface SnapshotsOptions {
 /** Snapshots of the outputs where blocks end, written beside the payments. Their position is the number of the last block. */
 export class ChainSnapshots {
   private readonly options: SnapshotsOptions;
-  private readonly thread: SnapshotThread;
+  /** Begun when it is first needed. */
+  private thread: SnapshotThread | null = null;
   private lastPayments = 0;
   private running: Promise<void> | null = null;
   private stopping = false;
 
   constructor(options: SnapshotsOptions) {
     this.options = options;
-    this.thread = new SnapshotThread(options.dataDir);
   }
 
   /**
@@ -102,7 +102,7 @@ export class ChainSnapshots {
   /** Resolves when nothing is written any more; what was half written is gone. */
   async close(): Promise<void> {
     await this.stop();
-    await this.thread.close();
+    await this.thread?.close();
   }
 
   /** For tests: resolves when what was begun is written. */
@@ -117,8 +117,8 @@ export class ChainSnapshots {
   }
 
   private async write(state: ChainState, guarded: Guarded): Promise<void> {
-    const { thread } = this;
     const { dataDir, log } = this.options;
+    const thread = (this.thread ??= new SnapshotThread(dataDir));
     const number = state.blocks.length;
     const { taken, ...exported } = state.export();
     const pages = state.outputs.beginCopy();

@@ -66,7 +66,7 @@ export class UnjudgedBlocks {
     const other = this.otherRoot(block);
     const known = this.reload.get(number);
     if (other !== null && known !== undefined && Date.now() < known.at) return { kind: "otherRoot", served: other };
-    const { file, tree } = await this.opened(number, transactionCount);
+    const { file, tree } = await this.opened(block);
     if (tree.count < transactionCount) {
       const problem = await this.fetch(number, file, tree, transactionCount, goOn);
       if (problem !== null) return { kind: "missing", ...problem };
@@ -158,12 +158,20 @@ export class UnjudgedBlocks {
     return problem;
   }
 
-  /** The file of a block with the tree over what it has; one at a time. */
-  private async opened(number: number, count: number): Promise<{ file: BlockFile; tree: MerkleFrontier }> {
-    if (this.open?.number === number && this.open.tree.count <= count) return this.open;
+  /** The file of a block with the tree over what it has; one at a time. What was loaded for another root is put aside. */
+  private async opened(block: CommittedBlock): Promise<{ file: BlockFile; tree: MerkleFrontier }> {
+    const { number, transactionsRoot, transactionCount: count } = block;
+    const { store } = this.options;
+    if (this.open?.number === number && this.open.file.basis === transactionsRoot) return this.open;
     await this.closeOpen();
-    const file = await BlockFile.open(this.options.store.unjudged(number));
-    if (file.count > count) await file.truncate(0);
+    const prefix = store.unjudged(number);
+    let file = await BlockFile.open(prefix, transactionsRoot);
+    if (file.basis !== transactionsRoot || file.count > count) {
+      await file.close();
+      this.options.spends.forgetUnjudged(number);
+      await store.refuse(prefix, number);
+      file = await BlockFile.open(prefix, transactionsRoot);
+    }
     const tree = new MerkleFrontier();
     for (let at = 0; at < file.count; at += LEAVES_AT_A_TIME) {
       const leaves = await file.leaves(at, Math.min(file.count, at + LEAVES_AT_A_TIME));
