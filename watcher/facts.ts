@@ -1,14 +1,18 @@
 import type { OpenExit } from "@plasma-billing/ethereum/challenging/exits.ts";
 import type { Facts, Place } from "@plasma-billing/ethereum/challenging/planner.ts";
 import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
-import type { OutputId, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import { outputId, type OutputId, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { ChildChain, SeenSpend } from "./chain/childChain.ts";
 
-/** What was seen of these exits: spends in blocks, streamed, and signed ones in data that was refused. */
+/**
+ * What was seen of these exits: spends in blocks, streamed, and signed ones in data that was refused.
+ * @param firstBad - the first block that is invalid or withheld; null without one
+ */
 export async function factsOf(
   chain: Pick<ChildChain, "height" | "watch" | "spendsOf" | "proofOf">,
   exits: readonly OpenExit[],
+  firstBad: number | null,
 ): Promise<Facts> {
   const owners = new Map<OutputId, Address>();
   for (const exit of exits) for (const [id, owner] of ownersOf(exit)) owners.set(id, owner);
@@ -17,6 +21,13 @@ export async function factsOf(
   for (const id of owners.keys()) {
     for (const { hash, place } of chain.spendsOf(id)) if (place !== null) places.set(hash, place);
   }
+  // Of a payment that only a bad block has, what is spent in such a block too must leave with it: nobody else can take that out.
+  const kept = new Set<OutputId>();
+  for (const exit of exits) {
+    const place = exit.kind === "inFlight" ? places.get(exit.transactionHash) : undefined;
+    if (exit.kind !== "inFlight" || place === undefined || firstBad === null || place.blockNumber < firstBad) continue;
+    for (const i of exit.outputs.keys()) kept.add(outputId(exit.transactionHash, i));
+  }
   const height = chain.height;
   const placeOf = (hash: TransactionHash): Place | null => {
     const place = places.get(hash);
@@ -24,6 +35,7 @@ export async function factsOf(
   };
   return {
     spendOf: (id, other) => {
+      if (other !== undefined && kept.has(id)) return null;
       const spends = chain.spendsOf(id).filter(({ hash, signer }) => hash !== other && signer === owners.get(id));
       return oldest(spends);
     },

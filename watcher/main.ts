@@ -97,6 +97,11 @@ async function open(settings: Settings, log: Logger): Promise<Parts> {
   const account = signer?.address ?? null;
   const findings = openFindings(settings, chainId, log);
   const { book } = findings;
+  // It is told payments while the chain is being opened.
+  const guard = Guard.open({
+    ...{ dataDir, domain, separator, addresses: settings.guarded, exits: settings.guardExits, log },
+    ...{ signerAddress: account, chain: (): ChildChain => chain },
+  });
   const chain = await ChildChain.open({
     ...{ dataDir, domain, operatorUrl, threads: settings.verifyThreads, log },
     ...{ trustedHeight: settings.trustedHeight, snapshotPayments: settings.snapshotPayments },
@@ -104,16 +109,12 @@ async function open(settings: Settings, log: Logger): Promise<Parts> {
     guarded: new Set(settings.guarded),
     onPayment: (payment) => guard.take(payment),
   });
-  const guard = Guard.open({
-    ...{ dataDir, domain, separator, addresses: settings.guarded, exits: settings.guardExits, chain, rootChain, log },
-    signerAddress: account,
-  });
   const challenger = new Challenger({
     ...{ rpc, rootChain, chainId, signer, log, maxFeeGwei: settings.maxFeeGwei },
     records: new ChallengerRecords(join(dataDir, "challenger.db")),
     // What is final comes from the store with the first update.
     ...{ fromBlock, followedTo: fromBlock - 1 },
-    facts: async (exits) => await factsOf(chain, exits),
+    facts: async (exits) => await factsOf(chain, exits, watcher.firstBad),
     patienceMs: patience(account, settings.staggerSeconds, exitPeriod),
     onDuties: async (duties, exits, head) => await watcher.takeDuties(duties, exits, head),
     furtherDuties: async (_, head) => await watcher.guardedDuties(head),

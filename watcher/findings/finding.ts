@@ -12,7 +12,7 @@ interface Kind {
   todo: string;
 }
 
-const LEAVE = "leave: `npx plasma exit --kit FILE`, or the SDK's leave(), before the time named";
+const LEAVE = "leave before the time named: `npx plasma exit --kit FILE --first-bad-block N`, or the SDK's leave()";
 
 /** All there is to be found; docs/WATCHING.md has a runbook for each. */
 export const FINDINGS = {
@@ -66,7 +66,7 @@ export const FINDINGS = {
   depositIgnored: {
     severity: "attention",
     means: "A deposit is final on Ethereum and the operator does not credit it, or as another one.",
-    todo: "its owner takes it back with a deposit exit: `npx plasma withdraw`, or startDepositExit",
+    todo: "its owner takes it back by startDepositExit, with the values in the evidence",
   },
   commitLate: {
     severity: "attention",
