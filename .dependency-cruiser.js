@@ -44,13 +44,13 @@ export default {
     {
       name: "no-dev-package-in-sources",
       severity: "error",
-      from: { path: `^(${Object.keys(MAY_IMPORT).join("|")})/` },
+      from: { path: `^(${Object.keys(MAY_IMPORT).join("|")})/`, pathNot: "^explorer/[^/]+$" },
       to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"] },
     },
   ],
   options: {
     doNotFollow: { path: "node_modules|^types/" },
-    exclude: { path: "^sdk/dist/" },
+    exclude: { path: "^(sdk/dist|explorer/dist[^/]*)/" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },

@@ -7,11 +7,21 @@ COPY ethereum/package.json ethereum/
 COPY operator/package.json operator/
 COPY sdk/package.json sdk/
 COPY cli/package.json cli/
+COPY explorer/package.json explorer/
 
 # What the operator needs, and nothing else. No package runs a script of its own: the native ones bring their binaries along.
 FROM base AS dependencies
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   --workspace @plasma-billing/protocol --workspace @plasma-billing/ethereum --workspace @plasma-billing/operator
+
+# What readers load: the tools that make it stay out of the image.
+FROM base AS explorer
+RUN npm ci --ignore-scripts --no-audit --no-fund \
+  --workspace @plasma-billing/protocol --workspace @plasma-billing/explorer
+COPY tsconfig.json ./
+COPY protocol protocol
+COPY explorer explorer
+RUN node explorer/build.ts
 
 FROM base AS devnet
 RUN npm ci --ignore-scripts --no-audit --no-fund
@@ -23,7 +33,8 @@ COPY ethereum ethereum
 COPY operator operator
 COPY sdk sdk
 COPY cli cli
-RUN node node_modules/hardhat/dist/src/cli.js build && mkdir /data && chown -R node:node /app/artifacts /app/cache /app/types /data
+COPY explorer explorer
+RUN node explorer/build.ts && node node_modules/hardhat/dist/src/cli.js build && mkdir /data && chown -R node:node /app/artifacts /app/cache /app/types /data
 ENV HOST=0.0.0.0 DATA_DIR=/data HARDHAT_DISABLE_TELEMETRY=true
 USER node
 EXPOSE 3001 8545
@@ -36,6 +47,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY protocol protocol
 COPY ethereum ethereum
 COPY operator operator
+COPY --from=explorer /app/explorer/dist explorer/dist
 RUN mkdir /data && chown node:node /data
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3001 DATA_DIR=/data
 USER node

@@ -8,16 +8,20 @@ const SOURCES = [
   "sdk/**/*.ts",
   "cli/**/*.ts",
   "watcher/**/*.ts",
+  "explorer/**/*.{ts,tsx}",
 ];
 const TESTS = ["test/**/*.ts", "bench/**/*.ts"];
 
 export default defineConfig(
-  { ignores: ["sdk/dist/", "artifacts/", "cache/", "coverage/", "data/", "types/"] },
+  { ignores: ["sdk/dist/", "explorer/dist*/", "artifacts/", "cache/", "coverage/", "data/", "types/"] },
   {
-    files: ["**/*.ts"],
+    files: ["**/*.{ts,tsx}"],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: {
-      parserOptions: { project: ["tsconfig.json", "tsconfig.tests.json"], tsconfigRootDir: import.meta.dirname },
+      parserOptions: {
+        project: ["tsconfig.json", "tsconfig.tests.json", "explorer/tsconfig.json"],
+        tsconfigRootDir: import.meta.dirname,
+      },
     },
     linterOptions: { reportUnusedDisableDirectives: "error" },
     rules: {
@@ -46,6 +50,11 @@ export default defineConfig(
       "max-lines-per-function": ["error", { max: 70, skipComments: true, skipBlankLines: true }],
       "@typescript-eslint/explicit-module-boundary-types": "error",
     },
+  },
+  {
+    // Components return what React shows.
+    files: ["explorer/**/*.tsx"],
+    rules: { "@typescript-eslint/explicit-module-boundary-types": "off" },
   },
   {
     // Tests read JSON answers and call contracts by name; what they take from them is checked by their assertions.

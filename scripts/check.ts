@@ -39,6 +39,12 @@ const CHECKS: Check[] = [
     what: "the types of tests, scripts and benches",
     command: [bin("typescript", "tsc"), "-p", "tsconfig.tests.json"],
   },
+  {
+    name: "types-explorer",
+    what: "the explorer's types",
+    command: [bin("typescript", "tsc"), "-p", "explorer/tsconfig.json"],
+  },
+  { name: "explorer", what: "the explorer's files build, and are small", command: ["scripts/checks/explorer.ts"] },
   { name: "abi", what: "the ABI the processes load", command: ["scripts/checks/abi.ts"] },
   {
     name: "gas",
@@ -84,7 +90,7 @@ async function run(check: Check): Promise<boolean> {
     child.once("close", (code) => resolve(code === 0));
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`${passed ? "ok    " : "FAILED"} ${check.name.padEnd(12)} ${check.what} (${seconds} s)`);
+  console.log(`${passed ? "ok    " : "FAILED"} ${check.name.padEnd(14)} ${check.what} (${seconds} s)`);
   if (!passed) console.log(`${output.trimEnd().replaceAll(/^/gm, "       ")}\n`);
   return passed;
 }

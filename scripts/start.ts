@@ -17,6 +17,7 @@ import {
   type Devnet,
   devnetAccount,
 } from "./devnetInfo.ts";
+import { prepareExplorer } from "./explorer.ts";
 
 const OPERATOR_MAIN = fileURLToPath(new URL("../operator/main.ts", import.meta.url));
 const DEVNET_PORT_DEFAULT = 8545;
@@ -63,6 +64,7 @@ function ended(child: ChildProcess): Promise<number> {
 
 /** Only the operator, with the settings as they are. It tells itself what is wrong with them. */
 async function runOperator(): Promise<number> {
+  await prepareExplorer();
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", OPERATOR_MAIN], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
   return await ended(child);
@@ -128,7 +130,7 @@ Ethereum node   ${devnet.rpcUrl}   chain ${devnet.chainId}, a devnet that ends w
   RootChain     ${devnet.rootChain}
   TestToken     ${devnet.testToken}   an ERC-20 that anyone may mint
 
-Operator        ${devnet.operatorUrl}
+Operator        ${devnet.operatorUrl}   open it in a browser: the explorer shows every payment
   status        ${devnet.operatorUrl}/v1/status
   admin token   ${devnet.adminToken}
   log           ${show("operator.log")}
@@ -161,6 +163,7 @@ async function runDevnet(): Promise<number> {
   });
 
   console.log("Compiling and starting the devnet …");
+  await prepareExplorer();
   const node = await startNode(nodePort, host);
   try {
     const folder = join(resolve(get("DATA_DIR") ?? "data"), "devnet");

@@ -12,6 +12,8 @@ import fastify, {
 } from "fastify";
 import type { Static, TSchema } from "typebox";
 import { IndexBehindError } from "../index/ports.ts";
+import { CORS_HEADERS } from "./cors.ts";
+import { EXPLORER_FOLDER, explorerFiles } from "./explorerFiles.ts";
 import { createIntake } from "./intake.ts";
 import { isDeeper } from "@plasma-billing/ethereum/verification/jsonDepth.ts";
 import { documentation, documentationRoutes } from "./openapi.ts";
@@ -58,8 +60,11 @@ const SHOWN_CHARACTERS_MAX = 100;
 /** No right body is nested so deep. */
 const DEPTH_MAX = 32;
 
-/** The HTTP API (docs/API.md). Everything wrong is answered as application/problem+json; no stack leaves the process. */
-export function createServer(operator: OperatorPort): Server {
+/**
+ * The HTTP API (docs/API.md), and the explorer where no route is. Everything wrong is answered as application/problem+json;
+ * no stack leaves the process.
+ */
+export function createServer(operator: OperatorPort, explorerFolder: string = EXPLORER_FOLDER): Server {
   const { log } = operator;
   // Its own type would make a type of server that no route takes.
   const logger: FastifyBaseLogger = log;
@@ -99,7 +104,9 @@ export function createServer(operator: OperatorPort): Server {
     if (isDeeper(String(body), DEPTH_MAX)) return done(new Problem("MALFORMED", `nested more than ${DEPTH_MAX} deep`));
     return parse(request, String(body), done);
   });
+  const answerPage = explorerFiles(server, explorerFolder);
   server.setNotFoundHandler(async (request, reply) => {
+    if (await answerPage(request, reply)) return;
     const context = { method: request.method, path: request.url.slice(0, SHOWN_CHARACTERS_MAX) };
     await sendProblem(reply, new Problem("NOT_FOUND", "there is no such route", context));
   });
@@ -107,6 +114,10 @@ export function createServer(operator: OperatorPort): Server {
     const problem = error instanceof Problem || error instanceof ProtocolError ? error : asProblem(error);
     if (problem.code === "INTERNAL") log.error({ err: error }, "a request failed");
     await sendProblem(reply, problem);
+  });
+  server.addHook("onRequest", (request, reply, done) => {
+    if (request.method === "GET" || request.method === "HEAD") void reply.headers(CORS_HEADERS);
+    done();
   });
   documentation(server, operator.status().version);
   // When the documentation is there, or it would not see them.

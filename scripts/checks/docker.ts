@@ -53,6 +53,10 @@ async function checkDockerfile(): Promise<void> {
   for (const name of ["operator", "devnet"]) {
     const lines = byName.get(name) ?? [];
     const has = (pattern: RegExp): boolean => lines.some((line) => pattern.test(line));
+    must(
+      has(/^(COPY --from=explorer |RUN node explorer\/build\.ts)/),
+      `Dockerfile, ${name}: it has the explorer's files`,
+    );
     must(has(/^USER (?!root|0)/), `Dockerfile, ${name}: it does not run as root`);
     must(has(/^HEALTHCHECK .*CMD \["node"/), `Dockerfile, ${name}: it has a health check that needs no shell`);
     must(has(/^CMD \["node"/), `Dockerfile, ${name}: signals reach node itself`);

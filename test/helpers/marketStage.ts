@@ -38,7 +38,8 @@ export class MarketStage {
     this.provider = new JsonRpcProvider(node.url, undefined, { pollingInterval: 50, cacheTimeout: -1 });
   }
 
-  static async start(): Promise<MarketStage> {
+  /** `more`: other settings of the operator, where a test needs them; what they name can be deployed there. */
+  static async start(more?: (chain: Chain) => Promise<Record<string, string>>): Promise<MarketStage> {
     const node = await startAnvil();
     const chain = await Chain.deploy(node.url, { exitPeriodSeconds: EXIT_PERIOD_SECONDS });
     const dataDir = await mkdtemp(join(tmpdir(), "plasma-market-"));
@@ -56,6 +57,7 @@ export class MarketStage {
       DEPOSIT_FINALITY: "1",
       ETHEREUM_POLL_MS: "100",
       ADMIN_TOKEN,
+      ...(await more?.(chain)),
     };
     return new MarketStage(node, chain, dataDir, await startOperator(settings), settings);
   }
@@ -98,14 +100,20 @@ export class MarketStage {
     await wallet.credited(deposited, WAIT_MS);
   }
 
-  /** Ends the hour and waits until Ethereum has it. */
-  async commitHour(): Promise<void> {
+  /** Ends the hour; gives its number, null when there was nothing in it. */
+  async endHour(): Promise<number | null> {
     const authorization = `Bearer ${ADMIN_TOKEN}`;
     const { body } = await this.operator.post("/v1/admin/commit", {}, { authorization });
-    if (body.block === null) return;
+    return body.block === null ? null : body.block.number;
+  }
+
+  /** Ends the hour and waits until Ethereum has it. */
+  async commitHour(): Promise<void> {
+    const number = await this.endHour();
+    if (number === null) return;
     await eventually("the hour is final", WAIT_MS, async () => {
       await this.chain.mine();
-      return (await this.operator.get(`/v1/blocks/${body.block.number}`)).body.state === "finalized";
+      return (await this.operator.get(`/v1/blocks/${number}`)).body.state === "finalized";
     });
   }
 

@@ -108,7 +108,12 @@ export class MemoryOperator {
   static async start({
     adminToken = null,
     pricing = null,
-  }: { adminToken?: string | null; pricing?: Pricing | null } = {}): Promise<MemoryOperator> {
+    explorerFolder,
+  }: {
+    adminToken?: string | null;
+    pricing?: Pricing | null;
+    explorerFolder?: string;
+  } = {}): Promise<MemoryOperator> {
     const operator = new MemoryOperator();
     const { ledger } = operator;
     const log = pino({ level: "error" }, { write: (line: string) => void operator.errors.push(line) });
@@ -166,7 +171,7 @@ export class MemoryOperator {
       pause: (paused) => (store.sequencer.paused = paused),
       onDurable: (listener) => store.onDurable(listener),
     };
-    operator.server = createServer(port);
+    operator.server = createServer(port, explorerFolder);
     operator.url = await operator.server.listen({ host: "127.0.0.1", port: 0 });
     return operator;
   }

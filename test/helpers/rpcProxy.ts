@@ -38,6 +38,12 @@ export async function startProxy(target: string): Promise<RpcProxy> {
     return await (await fetch(target, { method: "POST", headers, body })).text();
   };
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    // As nodes do that browsers may ask.
+    response.setHeader("access-control-allow-origin", "*").setHeader("access-control-allow-headers", "*");
+    if (request.method === "OPTIONS") {
+      response.end();
+      return;
+    }
     let body = "";
     for await (const chunk of request) body += String(chunk);
     const parsed = JSON.parse(body) as RpcRequest;

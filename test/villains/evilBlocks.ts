@@ -32,6 +32,12 @@ export const EVIL_BLOCKS = {
   /** As it was taken: what is wrong is how it is shown, or committed. */
   asTaken: async ({ taken }: Desk): Promise<EvilBlock> => ({ payments: [...taken], loot: [] }),
 
+  /** One payment more, of the thief to itself, that nobody was shown. It breaks no rule. */
+  oneMore: async (desk: Desk): Promise<EvilBlock> => {
+    const { id, token, amount } = await ownOutput(desk, "available");
+    return { payments: [...desk.taken, byMallory(desk, [id], [[token, amount]])], loot: [] };
+  },
+
   /** A payment of an output that never was, of all the contract holds, in front of the others. */
   mint: async (desk: Desk): Promise<EvilBlock> => {
     const minted: SignedTransaction[] = [];

@@ -99,7 +99,7 @@ class HonestRun {
   notes(seconds: number): string[] {
     const turns = [...this.turns].map(([name, count]) => `${name} ${count}`).join(", ");
     return [
-      `honest run of ${seconds} s: ${this.payments} payments, ${this.hours} hours, ${turns || "no turns"}; ` +
+      `honest run of ${seconds} s: ${this.payments} payments, ${this.hours} hours, ${turns}; ` +
         `the watcher's memory at most ${Math.round(this.residentMax / 2 ** 20)} MiB`,
     ];
   }

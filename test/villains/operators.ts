@@ -17,6 +17,8 @@ export interface OperatorVillain {
   alsoTrue?: string[];
   /** A block not served is not the end before its time to be published is over. */
   unpublished?: true;
+  /** The block breaks no rule: it is just not what was told. */
+  validBlock?: true;
   /** Something the thief does on Ethereum before the deed. */
   prelude?: "exitOwn";
 }
@@ -55,11 +57,11 @@ export const OPERATOR_VILLAINS: OperatorVillain[] = [
   },
   {
     ...{ name: "reorders", does: "commits two payments in another order than it showed them" },
-    ...{ block: "reorder", lie: "none", found: ["reordered"] },
+    ...{ block: "reorder", lie: "none", found: ["reordered"], validBlock: true },
   },
   {
     ...{ name: "omits", does: "commits the block without a payment it had answered for" },
-    ...{ block: "omit", lie: "none", found: ["reordered"] },
+    ...{ block: "omit", lie: "none", found: ["reordered"], validBlock: true },
   },
   {
     ...{ name: "other root", does: "commits a root of nothing it ever shows" },
@@ -68,8 +70,8 @@ export const OPERATOR_VILLAINS: OperatorVillain[] = [
   {
     ...hidden,
     name: "withholds",
-    does: "shows nothing of a block, and bides its time",
-    block: "asTaken",
+    does: "shows nothing of a block with one payment more, and bides its time",
+    block: "oneMore",
     lie: "nothing",
   },
   {

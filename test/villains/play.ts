@@ -1,8 +1,8 @@
 import { setTimeout } from "node:timers/promises";
-import { ETHER } from "@plasma-billing/protocol/transaction.ts";
+import { ETHER, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import { eventually } from "../helpers/operatorProcess.ts";
 import { Actor } from "./actor.ts";
-import { addressOf } from "./accounts.ts";
+import { addressOf, HONEST } from "./accounts.ts";
 import { playHistory } from "./history.ts";
 import {
   keepersLeave,
@@ -24,6 +24,8 @@ const FOUND_MS = 60_000;
 const POLL_MS = 100;
 /** What is answered late, or twice, shows within this. */
 const SETTLE_MS = 6_000;
+/** Of a payment that is chained on another of the same hour: PROTOCOL says that it cannot leave. */
+const NO_PROOF = "no proof of what it spends";
 const PUBLISH_SECONDS = EXIT_PERIOD_SECONDS / 8;
 /** Behind the end of a period, not at it. */
 const MARGIN_SECONDS = 3_600;
@@ -73,19 +75,34 @@ class Play {
     }
   }
 
-  /** What was found by now, and which of it names what nobody did. */
-  async judge(truths: readonly string[]): Promise<void> {
+  /** What was found by now, and which of it names what nobody did. @param theft - outputs and blocks that findings may be about */
+  async judge(
+    truths: readonly string[],
+    { block, outputs = [] }: { block?: number; outputs?: string[] } = {},
+  ): Promise<void> {
     const findings = (await this.stage.watcher.findings()).sort((a, b) => a.firstSeenAt - b.firstSeenAt);
     this.row.found = [...new Set(findings.map(({ name }) => name))];
-    const lies = findings.filter(({ name }) => !truths.includes(name));
+    const lies = findings.filter((finding) => {
+      const ofBlock = /^block (\d+)/.exec(finding.subject)?.[1];
+      const wrongBlock = ofBlock !== undefined && Number(ofBlock) !== block;
+      return !truths.includes(finding.name) || wrongBlock || this.blamesHonest(finding, outputs);
+    });
     this.row.falseFindings = lies.map(({ name, subject, text }) => `${name} ${subject}: ${text}`);
   }
 
-  end(reckoning: Reckoning | null, error: unknown): Row {
+  /** Whether it is about an exit of one of the honest, who take out nothing but what is theirs. */
+  private blamesHonest({ evidence }: Finding, outputs: string[]): boolean {
+    const { outputId, owner, transactionHash } = evidence;
+    if (typeof outputId === "string" && outputs.includes(outputId)) return false;
+    const blamed = typeof transactionHash === "string" ? this.stage.truth.payerOf(transactionHash) : owner;
+    return HONEST.map(addressOf).some((address) => address === String(blamed).toLowerCase());
+  }
+
+  end(reckoning: Reckoning | null, error: string | null): Row {
     const { ether, token } = reckoning?.owed ?? { ether: 0n, token: 0n };
     const saved = reckoning?.saved;
     const notes = [...this.row.notes, ...(reckoning?.complaints ?? [])];
-    if (error !== null) notes.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    if (error !== null) notes.push(error);
     return {
       ...this.row,
       ...{ name: this.name, notes },
@@ -151,12 +168,33 @@ export async function playOperator(villain: OperatorVillain): Promise<Row> {
       async () => !(await stage.watcher.status()).safe,
     );
     const ledger = await Ledger.open(stage);
+    if (villain.validBlock === true) return await leaveBehind(play, done, truths, ledger);
     const [stranded] = await Promise.all([keepersLeave(stage), sleepersAreTakenOut(stage, firstBad)]);
-    play.note(...stranded.filter((line) => !line.includes("no proof of what it spends")));
-    await play.judge(truths);
+    play.note(...stranded.filter((line) => !line.includes(NO_PROOF)));
+    await play.judge(truths, { block: firstBad });
     await workOff(stage);
     return await reckon(stage, ledger, firstBad);
   });
+}
+
+/** The block is not what was told, and valid: everybody leaves with the proofs of it, each by itself. */
+async function leaveBehind(
+  play: Play,
+  { number, payments }: { number: number; payments: TransactionHash[] },
+  truths: readonly string[],
+  ledger: Ledger,
+): Promise<Reckoning> {
+  const { stage } = play;
+  stage.truth.committed(number, payments);
+  await eventually("the watcher has verified the block", FOUND_MS, async () => {
+    return (await stage.watcher.status()).height === number;
+  });
+  await stage.syncAll();
+  const stranded = [...(await keepersLeave(stage)), ...(await sleepersLeave(stage))];
+  play.note(...stranded.filter((line) => !line.includes(NO_PROOF)));
+  await play.judge(truths, { block: number });
+  await workOff(stage);
+  return await reckon(stage, ledger, number + 1);
 }
 
 /** Mallory's deposit is on its way out for longer than W/8. */
@@ -184,7 +222,7 @@ export async function playQuiet(villain: QuietVillain): Promise<Row> {
     const ledger = await Ledger.open(stage);
     await rescue();
     const stranded = [...(await keepersLeave(stage)), ...(await sleepersLeave(stage))];
-    play.note(...stranded.filter((line) => !line.includes("no proof of what it spends")));
+    play.note(...stranded.filter((line) => !line.includes(NO_PROOF)));
     await play.judge([...villain.found, ...villain.alsoTrue]);
     await workOff(stage);
     return await reckon(stage, ledger, firstBad);
@@ -202,7 +240,7 @@ export async function playThief(thief: Thief): Promise<Row> {
     play.deed({ ms: Date.now(), seconds: await stage.now() });
     await play.finds(thief.found);
     await answered(stage, theft.answers);
-    await play.judge([...thief.found, ...(thief.alsoTrue ?? [])]);
+    await play.judge([...thief.found, ...(thief.alsoTrue ?? [])], { outputs: theft.unpaid });
     await settle(play, theft);
     if (!(await stage.watcher.status()).safe) throw new Error("the watcher says that the chain is not safe");
     await stage.commitHour().catch(() => undefined);

@@ -18,7 +18,7 @@ export interface Row {
 export function table(rows: readonly Row[]): string {
   const cells = rows.map(({ name, found, after, saved, survived, seconds }) => [
     name,
-    found.join(", ") || "nothing",
+    found.length === 0 ? "nothing" : found.join(", "),
     after === null ? "" : `${after.wallSeconds.toFixed(1)} s, ${duration(after.ethereumSeconds)}`,
     saved,
     survived ? "yes" : "NO",

@@ -8,7 +8,7 @@ import { decodeKit, OperatorClient, RootChain, Wallet, type ExitKit } from "@pla
 import { Chain } from "../helpers/chain.ts";
 import { startAnvil, type RunningNode } from "../helpers/nodes.ts";
 import { eventually, freePort, startOperator, type OperatorProcess } from "../helpers/operatorProcess.ts";
-import { ACCOUNTS_COUNT, addressOf, GUARDED, HONEST, keyOf, type Name } from "./accounts.ts";
+import { ACCOUNTS_COUNT, addressOf, GUARDED, type HONEST, keyOf, type Name } from "./accounts.ts";
 import { VillainProcess, WatcherProcess } from "./processes.ts";
 import { Truth } from "./truth.ts";
 

@@ -31,6 +31,27 @@ export class Truth {
     this.payments.push({ hash: hashOf(this.separator, transaction), transaction, blockNumber });
   }
 
+  /** The villain has left out of its block what is not among these. */
+  committed(blockNumber: number, hashes: readonly TransactionHash[]): void {
+    for (const payment of this.payments) {
+      if (payment.blockNumber === blockNumber && !hashes.includes(payment.hash)) payment.blockNumber++;
+    }
+  }
+
+  /** Who pays with a payment; null for one that nobody was answered for. */
+  payerOf(hash: string): Address | null {
+    const payment = this.payments.find((one) => one.hash === hash);
+    const [input] = payment?.transaction.inputs ?? [];
+    for (const deposit of this.deposits) {
+      if (outputId(depositHash(this.separator, deposit), 0) === input) return deposit.owner;
+    }
+    for (const { hash: maker, transaction } of this.payments) {
+      const output = transaction.outputs.find((_, i) => outputId(maker, i) === input);
+      if (output !== undefined) return output.owner;
+    }
+    return null;
+  }
+
   /** Those of a block, and of all after it. */
   from(blockNumber: number): MadePayment[] {
     return this.payments.filter((payment) => payment.blockNumber >= blockNumber);

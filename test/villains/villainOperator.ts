@@ -10,7 +10,7 @@ import { Contract, Interface, JsonRpcProvider, Wallet, keccak256, toUtf8Bytes, t
 import abi from "@plasma-billing/protocol/RootChain.abi.json" with { type: "json" };
 import type { BlockHeader } from "@plasma-billing/protocol/header.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
-import { PURPOSES, type SignedTransaction } from "@plasma-billing/protocol/transaction.ts";
+import { PURPOSES, type SignedTransaction, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import { domainSeparator, type Address } from "@plasma-billing/protocol/typedData.ts";
 import { OperatorClient } from "@plasma-billing/sdk";
 import { keyOf } from "./accounts.ts";
@@ -35,7 +35,9 @@ export type Order =
   | { do: "fallSilent" };
 
 export type Done =
-  { number: number; committedAtMs: number; timestamp: number; loot: string[] } | { failed: string } | null;
+  | { number: number; committedAtMs: number; timestamp: number; loot: string[]; payments: TransactionHash[] }
+  | { failed: string }
+  | null;
 
 export interface VillainSettings {
   /** The honest operator behind. */
@@ -204,7 +206,8 @@ class VillainOperator {
     const committedAtMs = Date.now();
     this.deed = { header, payments: evil.payments, lie, everywhere };
     const loot = otherRoot ? [] : await this.takeLoot(evil, header);
-    return { number, committedAtMs, timestamp, loot };
+    const hashes = evil.payments.map((payment) => hashOf(this.separator, payment));
+    return { number, committedAtMs, timestamp, loot, payments: hashes };
   }
 
   private async openFeed(): Promise<Uint8Array> {

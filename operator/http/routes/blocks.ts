@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { BlockAnswer, BlockPaymentsAnswer, PaymentAnswer, pageOf, documented } from "../answers.ts";
+import { CORS_HEADERS } from "../cors.ts";
 import type { OperatorPort } from "../ports.ts";
 import { Problem } from "../problems.ts";
 import { BlockParams, BlockPaymentsQuery, NoQuery, PlaceParams, PageQuery, pageShape, readPage } from "../schemas.ts";
@@ -55,7 +56,7 @@ export function blockRoutes(server: Server, operator: OperatorPort): void {
       if (format !== undefined) {
         const start = first === undefined ? entries.from : await reads.entryAt(number, Number(first));
         reply.hijack();
-        reply.raw.writeHead(200, { "content-type": format.type });
+        reply.raw.writeHead(200, { ...CORS_HEADERS, "content-type": format.type });
         if (request.method === "HEAD") reply.raw.end();
         else await streamBlock(operator, reply.raw, format.name, { from: start ?? entries.to + 1, to: entries.to });
         return;

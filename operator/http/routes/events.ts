@@ -3,6 +3,7 @@ import { EventHub } from "../../events/hub.ts";
 import type { EventFilter, EventType } from "../../events/rows.ts";
 import { entriesIn } from "../../index/feed.ts";
 import { EventStream, documented } from "../answers.ts";
+import { CORS_HEADERS } from "../cors.ts";
 import { eventShaper } from "../eventRows.ts";
 import type { OperatorPort } from "../ports.ts";
 import { overloaded, Problem } from "../problems.ts";
@@ -10,6 +11,7 @@ import { EventsQuery, lower } from "../schemas.ts";
 import type { Server } from "../server.ts";
 
 const HEADERS = {
+  ...CORS_HEADERS,
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",
   // Asks proxies not to gather what they pass on.
