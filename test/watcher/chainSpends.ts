@@ -57,6 +57,17 @@ describe("the watcher's chain, spends and proofs", function () {
     expect(spends(id)).to.deep.equal([[first.hash, [1, 0], alice.address]]);
   });
 
+  it("whoever asks for an output that is being looked for waits until it was", async () => {
+    const id = served.deposit(alice, 5n);
+    const payment = served.pay([id], [ether(bob, 5n)], [alice]);
+    served.sealAndCommit();
+    await watched.look();
+    const first = watched.chain.watch([id]);
+    await watched.chain.watch([id]);
+    expect(spends(id)).to.deep.equal([[payment.hash, [1, 0], alice.address]]);
+    await first;
+  });
+
   it("of what Ethereum contradicts, refuses or cannot be judged: without a place, unless it is provable", async () => {
     const [one, two, three, four] = [1n, 2n, 3n, 4n].map((amount) => served.deposit(alice, amount)) as OutputId[];
     const streamed = served.pay([one!], [ether(bob, 1n)], [alice]);

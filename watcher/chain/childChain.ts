@@ -60,6 +60,9 @@ interface Parts {
 export class ChildChain {
   private readonly parts: Parts;
   private running = false;
+  /** Outputs that were looked for in all that was stored, and those that are being looked for. */
+  private readonly searched = new Set<OutputId>();
+  private readonly searches = new Map<OutputId, Promise<void>>();
 
   private constructor(parts: Parts) {
     this.parts = parts;
@@ -136,19 +139,22 @@ export class ChildChain {
     return this.parts.blocks.state.output(id);
   }
 
-  /** From now on spends of these outputs are remembered; what was stored before is searched once. */
+  /**
+   * From now on spends of these outputs are remembered; what was stored before is searched once. Resolves when that is done for all of
+   * them, whoever asked first. @throws what the disk does: then it is searched at the next call
+   */
   async watch(ids: Iterable<OutputId>): Promise<void> {
-    const { spends, blocks, store } = this.parts;
-    const fresh = [...new Set(ids)].filter((id) => !spends.has(id));
-    if (fresh.length === 0) return;
-    for (const id of fresh) spends.watch(id);
-    await blocks.flush();
-    const aside = [...store.numbers("unjudged").map((number) => store.unjudged(number)), ...store.refused];
-    await this.search(aside, fresh);
-    // What is live was not spent by any payment that was verified.
-    const spent = fresh.filter((id) => this.output(id) === undefined);
-    const verified = store.numbers("blocks").map((number) => store.block(number));
-    if (spent.length > 0) await this.search(verified, spent);
+    const { spends } = this.parts;
+    const wanted = [...new Set(ids)];
+    const fresh = wanted.filter((id) => !this.searched.has(id) && !this.searches.has(id));
+    if (fresh.length > 0) {
+      for (const id of fresh) spends.watch(id);
+      const search = this.searchHistory(fresh).finally(() => {
+        for (const id of fresh) this.searches.delete(id);
+      });
+      for (const id of fresh) this.searches.set(id, search);
+    }
+    await Promise.all(new Set(wanted.flatMap((id) => this.searches.get(id) ?? [])));
   }
 
   /** Payments that spend a watched output, also those in data that Ethereum contradicts. */
@@ -231,6 +237,18 @@ export class ChildChain {
     const block = follow.committed[blockNumber - 1];
     if (source === "unjudged") return block !== undefined && unjudged.has(block);
     return blockNumber <= this.height || !follow.contradicted;
+  }
+
+  private async searchHistory(ids: OutputId[]): Promise<void> {
+    const { blocks, store } = this.parts;
+    await blocks.flush();
+    const aside = [...store.numbers("unjudged").map((number) => store.unjudged(number)), ...store.refused];
+    await this.search(aside, ids);
+    // What is live was not spent by any payment that was verified.
+    const spent = ids.filter((id) => this.output(id) === undefined);
+    const verified = store.numbers("blocks").map((number) => store.block(number));
+    if (spent.length > 0) await this.search(verified, spent);
+    for (const id of ids) this.searched.add(id);
   }
 
   private async search(prefixes: string[], ids: OutputId[]): Promise<void> {

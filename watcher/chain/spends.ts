@@ -5,7 +5,7 @@ import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
 import { firstWordOf } from "./records.ts";
 import type { Place, SeenSpend } from "./types.ts";
 
-/** Of one output: each is a signature of its owner's, or worthless; a few are all that a challenge can need. */
+/** Of one output. Those that were verified come first: refused data may have any number of worthless ones. */
 const SPENDS_MAX = 16;
 
 /** Where a payment was seen; null for data that Ethereum contradicts. */
@@ -65,7 +65,7 @@ export class Spends {
       const spend = { hash: toHex(hash), transaction, signer: signer === null ? null : toHex(signer) };
       const same = known.find((one) => one.spend.hash === spend.hash && one.spend.signer === spend.signer);
       if (same !== undefined) same.seen = seen ?? same.seen;
-      else if (known.length < SPENDS_MAX) known.push({ spend, seen });
+      else keep(known, { spend, seen });
     }
   }
 
@@ -89,6 +89,14 @@ export class Spends {
       const { blockNumber, transactionIndex } = seen;
       return { ...spend, place: { blockNumber, transactionIndex } };
     });
+  }
+}
+
+function keep(known: Known[], one: Known): void {
+  if (known.length < SPENDS_MAX) known.push(one);
+  else if (one.seen?.source === "blocks") {
+    const worthless = known.findIndex(({ seen }) => seen?.source !== "blocks");
+    if (worthless !== -1) known[worthless] = one;
   }
 }
 
