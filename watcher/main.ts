@@ -161,7 +161,7 @@ function portOf(settings: Settings, parts: Parts): WatcherPort {
   return {
     ...{ stream, log, metrics: metricsOf(watcher, view, chain, book) },
     status: () => statusOf(settings, parts),
-    unready: () => [challenger.warning, book.problem].filter((problem) => problem !== null),
+    unready: () => [watcher.problem, challenger.warning, book.problem].filter((problem) => problem !== null),
     findings: (state, limit, before) => book.list(state, limit, before),
     openFindings: () => book.open,
     guarded: () => guard.describe(),

@@ -4,6 +4,7 @@ import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 import { systemCode } from "@plasma-billing/ethereum/process/startup.ts";
 import type { ExitBonds } from "@plasma-billing/ethereum/rootChain.ts";
 import type { EthereumRpc, Header } from "@plasma-billing/ethereum/rpc.ts";
+import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
 import type { ChildChain, StepResult } from "./chain/childChain.ts";
@@ -72,6 +73,8 @@ export class Watcher {
   private badBlock: number | null = null;
   private synced = false;
   private exitsSeen = false;
+  private failure: string | null = null;
+  private lost = false;
 
   constructor(options: WatcherOptions) {
     this.options = options;
@@ -88,16 +91,39 @@ export class Watcher {
     const unsafe = book.open
       .filter(({ severity }) => severity === "unsafe")
       .map(({ name, text }) => `${name}: ${text}`);
-    if (this.synced && this.exitsSeen) return unsafe;
-    return [...unsafe, "not everything was looked at yet"];
+    if (this.failure !== null) unsafe.push(this.failure);
+    if (!this.synced || !this.exitsSeen) unsafe.push("not everything was looked at yet");
+    return unsafe;
+  }
+
+  /** Why the operator's blocks are not verified now; null: they are. */
+  get problem(): string | null {
+    return this.failure;
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { clock, pollMs } = this.options;
     while (!signal.aborted) {
-      await this.turn(signal);
+      try {
+        if (!this.lost) await this.turn(signal);
+        if (!this.lost) this.failure = null;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.fail(error);
+      }
       await clock.sleep(pollMs, signal);
     }
+  }
+
+  /** Nothing ends the watcher: what fails is tried again, what cannot be right stops the verification, and challenges go on. */
+  private fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof InvariantError) this.lost = true;
+    const text = this.lost
+      ? `verification has stopped (${message}): start again, with an empty DATA_DIR if that does not help`
+      : `the operator's blocks cannot be looked at (${message})`;
+    if (this.failure !== text) this.options.log.error({ err: error }, text);
+    this.failure = text;
   }
 
   /** One look at the operator, and at both together. */
