@@ -9,6 +9,8 @@ import { sumOf } from "./truth.ts";
 const GUARD_MS = 60_000;
 /** Of a queue: more calls than any of the bench's queues takes. */
 const CALLS_MAX = 30;
+/** How often somebody whose exits others' came before tries to leave. */
+const LEAVES_MAX = 3;
 
 /** What somebody has on Ethereum, without bonds, bounties and gas. */
 type Gains = Map<string, bigint>;
@@ -99,10 +101,14 @@ async function costsSince({ node, rootChain }: Stage, from: number, to: number):
 }
 
 /** A keeper takes out everything with the kit; again when another's exit came in between. */
-export async function leaveWith(stage: Stage, name: Name, kit: ExitKit): Promise<string[]> {
-  const options = { kit, provider: stage.provider, signer: stage.signer(name), fromBlock: stage.chain.deploymentBlock };
-  await leave(options);
-  const { stranded } = await leave(options);
+async function leaveWith(stage: Stage, name: Name, kit: ExitKit): Promise<string[]> {
+  const { firstBadBlock } = await stage.watcher.status();
+  const options = {
+    ...{ kit, provider: stage.provider, signer: stage.signer(name), fromBlock: stage.chain.deploymentBlock },
+    ...(firstBadBlock === null ? {} : { firstBadBlock }),
+  };
+  let { stranded } = await leave(options);
+  for (let again = 1; again < LEAVES_MAX; again++) ({ stranded } = await leave(options));
   return stranded.map(({ hash, reason }) => `${name}: ${hash} is stranded: ${reason}`);
 }
 

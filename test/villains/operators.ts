@@ -92,7 +92,10 @@ export const OPERATOR_VILLAINS: OperatorVillain[] = [
   { ...hidden, name: "hangs", does: "mints, and leaves every question unanswered", lie: "hang", everywhere: true },
   { ...hidden, name: "html", does: "mints, and answers everything with a web page", lie: "html", everywhere: true },
   { ...hidden, name: "wrong lengths", does: "mints, and shows payments that are none", lie: "wrongLengths" },
-  { ...hidden, name: "endless", does: "mints, and shows a block that does not end", lie: "endless" },
+  {
+    ...{ name: "endless", does: "mints, and shows a block that does not end", block: "mint", lie: "endless" },
+    ...{ found: ["invalidBlock"], rules: ["UNKNOWN_INPUT"] },
+  },
   {
     ...hidden,
     name: "wrong json",

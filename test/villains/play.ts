@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { ETHER, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import { LyingOperatorError } from "@plasma-billing/sdk";
 import { eventually } from "../helpers/operatorProcess.ts";
 import { Actor } from "./actor.ts";
 import { addressOf, HONEST } from "./accounts.ts";
@@ -20,10 +21,11 @@ import type { Row } from "./report.ts";
 import { EXIT_PERIOD_SECONDS, Stage, type StageOptions } from "./stage.ts";
 import { ANSWERS, type Answers, type Theft, type Thief } from "./thieves.ts";
 
-const FOUND_MS = 60_000;
-const POLL_MS = 100;
+const FOUND_MS = 150_000;
+const POLL_MS = 200;
 /** What is answered late, or twice, shows within this. */
 const SETTLE_MS = 6_000;
+const LATE = ["bob", "carol"] as const;
 /** Of a payment that is chained on another of the same hour: PROTOCOL says that it cannot leave. */
 const NO_PROOF = "no proof of what it spends";
 const PUBLISH_SECONDS = EXIT_PERIOD_SECONDS / 8;
@@ -168,6 +170,7 @@ export async function playOperator(villain: OperatorVillain): Promise<Row> {
       async () => !(await stage.watcher.status()).safe,
     );
     const ledger = await Ledger.open(stage);
+    if (villain.everywhere !== true) await late(stage);
     if (villain.validBlock === true) return await leaveBehind(play, done, truths, ledger);
     const [stranded] = await Promise.all([keepersLeave(stage), sleepersAreTakenOut(stage, firstBad)]);
     play.note(...stranded.filter((line) => !line.includes(NO_PROOF)));
@@ -175,6 +178,14 @@ export async function playOperator(villain: OperatorVillain): Promise<Row> {
     await workOff(stage);
     return await reckon(stage, ledger, firstBad);
   });
+}
+
+/** Two of three look once more, and have the bad block's proofs in their kits when they leave. */
+async function late(stage: Stage): Promise<void> {
+  const looking = LATE.map(async (name) => await (await stage.wallet(name)).sync());
+  for (const outcome of await Promise.allSettled(looking)) {
+    if (outcome.status === "rejected" && !(outcome.reason instanceof LyingOperatorError)) throw outcome.reason;
+  }
 }
 
 /** The block is not what was told, and valid: everybody leaves with the proofs of it, each by itself. */
@@ -234,8 +245,8 @@ export async function playThief(thief: Thief): Promise<Row> {
   return await onStage(thief.name, { villain: false, watchers: 2 }, async (play) => {
     const { stage } = play;
     await playHistory(stage);
-    const commit = await thief.prepare(stage);
     const ledger = await Ledger.open(stage);
+    const commit = await thief.prepare(stage);
     const theft = await commit();
     play.deed({ ms: Date.now(), seconds: await stage.now() });
     await play.finds(thief.found);

@@ -29,6 +29,8 @@ export interface Finding {
 export interface WatcherStatus {
   safe: boolean;
   reasons: string[];
+  /** What Ethereum has from this block on counts for nothing; null while all is valid. */
+  firstBadBlock: number | null;
   height: number;
   streamed: { blockNumber: number; transactionCount: number } | null;
 }

@@ -16,6 +16,8 @@ export interface QuietVillain {
 const COMMIT_INTERVAL_SECONDS = 5;
 const STALLED_SECONDS = 3;
 const IGNORED = 127n;
+/** More than the watcher gives an operator for a final deposit. */
+const CREDIT_SECONDS = 3_600;
 
 export const QUIET_VILLAINS: QuietVillain[] = [
   {
@@ -25,7 +27,7 @@ export const QUIET_VILLAINS: QuietVillain[] = [
       await stage.villain!.order({ do: "hideDeposits", from: stage.truth.deposits.length + 1 });
       await stage.deposit("bob", ETHER, IGNORED);
       const deposit = stage.truth.deposits.at(-1)!;
-      await stage.chain.mine(2);
+      await stage.passTime(CREDIT_SECONDS);
       return async () => await new Actor(stage, "bob").exitDeposits([deposit]);
     },
   },

@@ -271,7 +271,7 @@ async function operatorSettingsOf(chain: Chain, { finality = 1 }: StageOptions):
     ...{ L1_RPC_URLS: chain.rpcUrl, ROOT_CHAIN_ADDRESS: chain.address, OPERATOR_PRIVATE_KEY: keyOf("operator") },
     ...{ ROOT_CHAIN_FROM_BLOCK: String(chain.deploymentBlock), PORT: String(await freePort()), ADMIN_TOKEN },
     ...{ DATA_DIR: await mkdtemp(join(tmpdir(), "plasma-villains-")), DEPOSIT_FINALITY: String(finality) },
-    ...{ ETHEREUM_POLL_MS: "60", COMMIT_INTERVAL_SECONDS: String(NEVER_SECONDS), VERIFY_THREADS: "1" },
+    ...{ ETHEREUM_POLL_MS: "150", COMMIT_INTERVAL_SECONDS: String(NEVER_SECONDS), VERIFY_THREADS: "1" },
   };
 }
 
@@ -283,7 +283,7 @@ function watcherSettingsOf(
   return {
     ...{ L1_RPC_URLS: chain.rpcUrl, ROOT_CHAIN_ADDRESS: chain.address, OPERATOR_URL: operatorUrl },
     ...{ ROOT_CHAIN_FROM_BLOCK: String(chain.deploymentBlock), DEPOSIT_FINALITY: String(finality) },
-    ...{ ETHEREUM_POLL_MS: "150", OPERATOR_POLL_MS: "150", VERIFY_THREADS: "1", LOG_LEVEL: "info" },
+    ...{ ETHEREUM_POLL_MS: "300", OPERATOR_POLL_MS: "300", VERIFY_THREADS: "1", LOG_LEVEL: "info" },
     ...{
       COMMIT_INTERVAL_SECONDS: String(commitIntervalSeconds),
       STAGGER_SECONDS: "4",
