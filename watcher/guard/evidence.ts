@@ -1,11 +1,11 @@
-import { toHex } from "@plasma-billing/protocol/hex.ts";
-import { hashPayment } from "@plasma-billing/protocol/paymentBytes.ts";
+import { toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import { verifyProof } from "@plasma-billing/protocol/merkle.ts";
-import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { hashPayment } from "@plasma-billing/protocol/paymentBytes.ts";
+import type { TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { SeenCommit } from "../rootChain/view.ts";
 import type { GuardedChain } from "./ports.ts";
-import type { GuardRecords } from "./records.ts";
+import type { GuardRecords, KeptPayment } from "./records.ts";
 
 /** Loaded or proved at one look: the next one goes on. */
 const STEPS_A_LOOK = 1_000;
@@ -30,7 +30,7 @@ export async function collectEvidence(
     const { bytes } = await chain.payment(place);
     records.takeSource(toHex(hashPayment(separator, bytes)), bytes, place);
   }
-  const concerned = new Set<Address>();
+  const proofs = new Map<TransactionHash, KeptPayment["proof"]>();
   for (const { hash, place } of records.unproven(verified, STEPS_A_LOOK)) {
     const { header, index, siblings } = await chain.proofOf(place);
     const { transactionsRoot: root, transactionCount } = header;
@@ -39,9 +39,8 @@ export async function collectEvidence(
       index === place.transactionIndex &&
       verifyProof(root, hash, index, transactionCount, siblings);
     // What was streamed there is in no block after all: it may still come.
-    if (isThere) records.prove(hash, root, siblings);
-    else records.displace(hash);
-    for (const owner of records.concernedBy(hash)) concerned.add(owner);
+    proofs.set(hash, isThere ? { root, siblings: [...siblings] } : null);
   }
-  return concerned;
+  records.prove(proofs);
+  return new Set([...proofs.keys()].flatMap((hash) => records.concernedBy(hash)));
 }

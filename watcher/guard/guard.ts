@@ -19,6 +19,9 @@ import type { GuardedChain, GuardView } from "./ports.ts";
 import { planProcessing } from "./processing.ts";
 import { GuardRecords, type TakenPayment } from "./records.ts";
 
+/** A block that this part of W ago was verified, published and final is right for good: withheld ones are bad after W/8. */
+const SETTLED_PARTS = 4;
+
 export interface GuardOptions {
   dataDir: string;
   domain: Domain;
@@ -109,7 +112,7 @@ export class Guard {
     await this.collect(view);
     await this.refresh(view, board);
     const chain = this.options.chain();
-    const verified = Math.min(chain.height, view.commits.length, (firstBadBlock ?? Infinity) - 1);
+    const verified = this.goodBlock(view);
     const context: PlanContext = {
       ...{ chain, board, guarded: this.guarded, verified, now, bonds: terms, exitPeriod: terms.exitPeriod },
       rootChain: this.options.domain.verifyingContract,
@@ -213,6 +216,11 @@ export class Guard {
     return false;
   }
 
+  /** The last block that is verified against Ethereum, and before every bad one. */
+  private goodBlock({ commits, firstBadBlock }: GuardView): number {
+    return Math.min(this.options.chain().height, commits.length, (firstBadBlock ?? Infinity) - 1);
+  }
+
   private async collect({ commits }: GuardView): Promise<void> {
     const { separator, log } = this.options;
     try {
@@ -227,7 +235,11 @@ export class Guard {
     }
   }
 
-  private async refresh({ commits, deposits: all, firstBadBlock }: GuardView, board: ExitBoard): Promise<void> {
+  private async refresh(view: GuardView, board: ExitBoard): Promise<void> {
+    const { commits, deposits: all, firstBadBlock, head, terms } = view;
+    const good = this.goodBlock(view);
+    const settledAt = head.timestamp - Math.floor(terms.exitPeriod / SETTLED_PARTS);
+    const settled = commits.findLast(({ final, timestamp }) => final && timestamp <= settledAt)?.number ?? 0;
     const deposits = new Map<Address, SeenDeposit[]>();
     for (const deposit of all) {
       if (!this.guarded.has(deposit.owner)) continue;
@@ -236,7 +248,13 @@ export class Guard {
       else own.push(deposit);
     }
     for (const holding of this.holdings.values()) {
-      const seen = { commits, deposits: deposits.get(holding.owner) ?? [], board };
+      const seen = {
+        commits,
+        good,
+        settled: Math.min(settled, good),
+        deposits: deposits.get(holding.owner) ?? [],
+        board,
+      };
       await holding.refresh(seen, firstBadBlock !== null, this.now);
     }
   }

@@ -18,6 +18,10 @@ const PRUNED_FROM = 1_000;
 
 export interface HoldingView {
   commits: readonly SeenCommit[];
+  /** The last block that is verified against Ethereum, and before every bad one: proofs of later ones count as none. */
+  good: number;
+  /** The last block that cannot turn out to be bad any more. */
+  settled: number;
   /** The address's own. */
   deposits: readonly SeenDeposit[];
   board: ExitBoard;
@@ -94,11 +98,12 @@ export class Holding {
     const blocks = new Set<number>();
     const take = (payment: KeptPayment, signed: boolean): void => {
       if (payment.place !== null && payment.proof !== null) blocks.add(payment.place.blockNumber);
-      add(book, payment, signed, view.commits);
+      add(book, payment, signed, view);
     };
     let slice = 0;
-    for (const payment of this.records.paymentsOf(this.owner)) {
-      if (proofIn(view.commits, payment) === null) {
+    for (const payment of this.records.paymentsOf(this.owner, view.good)) {
+      // To leave in flight with it one has to show where its inputs come from.
+      if ((payment.place?.blockNumber ?? Infinity) > view.settled) {
         for (const deposit of payment.deposits) book.apply(depositNote(deposit));
         for (const source of this.records.sourcesOf(payment.hash)) take(source, false);
       }
@@ -115,60 +120,55 @@ export class Holding {
   }
 
   /** All that the book depends on beside the records. */
-  private whatItSees({ commits, deposits, board }: HoldingView): string {
-    const headers = [...this.blocks].map((block) => `${block}:${commits[block - 1]?.timestamp}`);
+  private whatItSees({ commits, good, deposits, board }: HoldingView): string {
+    const headers = [...this.blocks].map((block) => `${block}:${commits[block - 1]?.timestamp}:${block <= good}`);
     const finalized = [...this.built.outputs.keys()].filter((id) => board.isFinalized(id));
     return [...headers, ...deposits.map(({ outputId: id }) => id), "", ...finalized].join();
   }
 
-  /** Forgets payments whose outputs the address spent long ago. */
-  private prune({ commits }: HoldingView): void {
+  /** Leaves out payments whose outputs the address spent in final blocks, and forgets those that are settled. */
+  private prune({ commits, good, settled }: HoldingView): void {
     const { built: book, records, owner } = this;
     if (book.payments.size <= 2 * this.kept) return;
-    const finalBlock = commits.findLast(({ final }) => final)?.number ?? 0;
+    const finalBlock = Math.min(good, commits.findLast(({ final }) => final)?.number ?? 0);
     const isFinal = (hash: TransactionHash): boolean => {
       const number = book.payments.get(hash)?.proof?.header.number;
       return number !== undefined && number <= finalBlock;
     };
-    const unspent = new Set(book.unspent().map(({ id }) => id));
+    const unspent = new Set([...book.unspent(), ...book.departing()].map(({ id }) => id));
     const isNeeded = (output: OwnOutput | undefined): boolean =>
       output !== undefined && (unspent.has(output.id) || (output.spentBy !== null && !isFinal(output.spentBy)));
-    const idsOf = ({
-      hash,
-      transaction,
-    }: {
-      hash: TransactionHash;
-      transaction: KeptPayment["transaction"];
-    }): OutputId[] => transaction.outputs.map((_, i) => outputId(hash, i));
-    const dropped = [...book.payments.values()].filter(
+    const idsOf = ({ hash, transaction }: Pick<KeptPayment, "hash" | "transaction">): OutputId[] =>
+      transaction.outputs.map((_, i) => outputId(hash, i));
+    const resting = [...book.payments.values()].filter(
       (payment) => isFinal(payment.hash) && !idsOf(payment).some((id) => isNeeded(book.outputs.get(id))),
     );
-    const made = new Set(dropped.flatMap(idsOf));
-    const spent = dropped.flatMap(({ transaction }) =>
+    const made = new Set(resting.flatMap(idsOf));
+    const spent = resting.flatMap(({ transaction }) =>
       transaction.inputs.filter((id) => book.outputs.has(id) && !made.has(id)),
     );
-    records.forget(
+    records.rest(
       owner,
-      dropped.map(({ hash }) => hash),
-      { spent, made: [...made] },
-      finalBlock,
+      resting.map(({ hash }) => hash),
+      spent,
     );
-    this.kept = Math.max(PRUNED_FROM, book.payments.size - dropped.length);
-    this.stale = dropped.length > 0;
+    records.forget(owner, Math.min(settled, finalBlock));
+    this.kept = Math.max(PRUNED_FROM, book.payments.size - resting.length);
+    this.stale ||= resting.length > 0;
   }
 }
 
-function add(book: Book, payment: KeptPayment, signed: boolean, commits: readonly SeenCommit[]): void {
+function add(book: Book, payment: KeptPayment, signed: boolean, view: HoldingView): void {
   const { hash, transaction } = payment;
   book.apply(paymentNote(transaction, signed));
   book.apply({ kind: "answer", hash, status: "accepted" });
-  const proof = proofIn(commits, payment);
+  const proof = proofIn(view, payment);
   if (proof !== null) book.apply({ kind: "proof", hash, proof });
 }
 
 /** Its proof by the header that Ethereum has now: another time stands in it when a block was committed again. */
 function proofIn(
-  commits: readonly SeenCommit[],
+  { commits, good }: HoldingView,
   { place, proof }: KeptPayment,
 ): {
   header: { number: number; transactionsRoot: Hex; transactionCount: number; timestamp: number };
@@ -176,7 +176,8 @@ function proofIn(
   siblings: Hex[];
 } | null {
   const commit = place === null ? undefined : commits[place.blockNumber - 1];
-  if (place === null || proof === null || commit?.transactionsRoot !== proof.root) return null;
+  if (place === null || place.blockNumber > good) return null;
+  if (proof === null || commit?.transactionsRoot !== proof.root) return null;
   const { number, transactionsRoot, transactionCount, timestamp } = commit;
   return {
     header: { number, transactionsRoot, transactionCount, timestamp },

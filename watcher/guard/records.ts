@@ -1,9 +1,15 @@
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { SignedAuthorization } from "@plasma-billing/sdk";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
 import { decodePayment, encodePayment } from "@plasma-billing/protocol/paymentBytes.ts";
-import type { Deposit, OutputId, SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import {
+  outputId,
+  type Deposit,
+  type OutputId,
+  type SignedTransaction,
+  type TransactionHash,
+} from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Place } from "../chain/childChain.ts";
 
@@ -38,13 +44,14 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS payment_place ON payment (block, i);
   CREATE INDEX IF NOT EXISTS payment_unproven ON payment (block) WHERE root IS NULL;
   CREATE TABLE IF NOT EXISTS party (
-    owner TEXT NOT NULL, hash TEXT NOT NULL, signed INTEGER NOT NULL, PRIMARY KEY (owner, hash)
+    owner TEXT NOT NULL, hash TEXT NOT NULL, signed INTEGER NOT NULL, resting INTEGER NOT NULL, PRIMARY KEY (owner, hash)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS party_hash ON party (hash);
   CREATE TABLE IF NOT EXISTS source (
     hash TEXT NOT NULL, block INTEGER NOT NULL, i INTEGER NOT NULL, PRIMARY KEY (hash, block, i)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS source_place ON source (block, i);
+  CREATE TABLE IF NOT EXISTS forgotten (owner TEXT PRIMARY KEY, block INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS authorization (
     output TEXT NOT NULL, block INTEGER NOT NULL, owner TEXT NOT NULL, bond_owner TEXT NOT NULL, deadline INTEGER NOT NULL,
@@ -57,6 +64,7 @@ const SCHEMA = `
 /** What the guard must not lose, in a file of its own with full synchronisation. */
 export class GuardRecords {
   private readonly database: DatabaseSync;
+  private readonly statements = new Map<string, StatementSync>();
 
   constructor(path: string) {
     this.database = new DatabaseSync(path);
@@ -97,11 +105,10 @@ export class GuardRecords {
     return rows.map((row) => ({ hash: row["hash"] as Hex, place: placeOf(row) as Place }));
   }
 
-  /** Places, in blocks up to this one, of payments that are not here and made what an unproven one spends. */
+  /** Places, in blocks up to this one, of payments that are not here and made what others spend. */
   missingSources(upToBlock: number, limit: number): Place[] {
     const rows = this.all(
       `SELECT DISTINCT source.block, source.i FROM source
-       JOIN payment AS spender ON spender.hash = source.hash AND spender.root IS NULL
        WHERE source.block <= ? AND NOT EXISTS
          (SELECT 1 FROM payment WHERE payment.block = source.block AND payment.i = source.i) LIMIT ?`,
       ...[upToBlock, limit],
@@ -109,13 +116,17 @@ export class GuardRecords {
     return rows.map((row) => placeOf(row) as Place);
   }
 
-  prove(hash: TransactionHash, root: Hex, siblings: readonly Hex[]): void {
-    this.run("UPDATE payment SET root = ?, siblings = ? WHERE hash = ?", root, JSON.stringify(siblings), hash);
-  }
-
-  /** It is not where it was said to be. */
-  displace(hash: TransactionHash): void {
-    this.run("UPDATE payment SET block = NULL, i = NULL, root = NULL, siblings = NULL WHERE hash = ?", hash);
+  /** Proofs of payments in blocks of these roots; null: a payment is not where it was said to be. */
+  prove(proofs: ReadonlyMap<TransactionHash, KeptPayment["proof"]>): void {
+    this.together(() => {
+      for (const [hash, proof] of proofs) {
+        if (proof === null) this.run("UPDATE payment SET block = NULL, i = NULL WHERE hash = ?", hash);
+        else {
+          const siblings = JSON.stringify(proof.siblings);
+          this.run("UPDATE payment SET root = ?, siblings = ? WHERE hash = ?", proof.root, siblings, hash);
+        }
+      }
+    });
   }
 
   /** Blocks that proofs are of, and their roots. */
@@ -129,12 +140,16 @@ export class GuardRecords {
     this.run("UPDATE payment SET root = NULL, siblings = NULL WHERE block = ? AND root = ?", block, root);
   }
 
-  /** An address's payments in the order of the chain, last those without a place. */
-  paymentsOf(owner: Address): (KeptPayment & { signed: boolean })[] {
+  /**
+   * An address's payments in the order of the chain, last those without a place.
+   * @param good Payments that rest are left out up to this block
+   */
+  paymentsOf(owner: Address, good: number): (KeptPayment & { signed: boolean })[] {
     const rows = this.all(
-      `SELECT payment.*, party.signed FROM party JOIN payment USING (hash) WHERE party.owner = ?
+      `SELECT payment.*, party.signed FROM party JOIN payment USING (hash)
+       WHERE party.owner = ? AND (party.resting = 0 OR payment.block > ?)
        ORDER BY payment.block IS NULL, payment.block, payment.i`,
-      owner,
+      ...[owner, Math.min(good, Number.MAX_SAFE_INTEGER)],
     );
     return rows.map((row) => ({ ...keptOf(row), signed: row["signed"] === 1 }));
   }
@@ -161,31 +176,43 @@ export class GuardRecords {
   }
 
   /**
-   * Drops payments of an address that nothing depends on.
+   * Nothing that an address has depends on these payments, unless their block turns out to be bad.
    * @param spent Of what they spend, what is still here as an output
-   * @param made Ids of their outputs
-   * @param finalBlock Ethereum cannot take it back, so what its payments spend need be shown to nobody any more
    */
-  forget(
-    owner: Address,
-    hashes: readonly TransactionHash[],
-    ids: { spent: readonly OutputId[]; made: readonly OutputId[] },
-    finalBlock: number,
-  ): void {
+  rest(owner: Address, hashes: readonly TransactionHash[], spent: readonly OutputId[]): void {
     this.together(() => {
-      for (const id of ids.spent) this.run("INSERT OR IGNORE INTO gone VALUES (?)", id);
-      for (const id of ids.made) this.run("DELETE FROM gone WHERE id = ?", id);
-      for (const hash of hashes) this.run("DELETE FROM party WHERE owner = ? AND hash = ?", owner, hash);
+      for (const id of spent) this.run("INSERT OR IGNORE INTO gone VALUES (?)", id);
+      for (const hash of hashes) this.run("UPDATE party SET resting = 1 WHERE owner = ? AND hash = ?", owner, hash);
+    });
+  }
+
+  /**
+   * Drops what rests of blocks that cannot turn out to be bad any more. What is told of them again, and is not here then, is
+   * left out: nothing depends on it.
+   */
+  forget(owner: Address, settled: number): void {
+    const rows = this.all(
+      `SELECT payment.* FROM party JOIN payment USING (hash)
+       WHERE party.owner = ? AND party.resting = 1 AND payment.block <= ?`,
+      ...[owner, settled],
+    );
+    this.together(() => {
+      for (const { hash, transaction } of rows.map(keptOf)) {
+        for (const i of transaction.outputs.keys()) this.run("DELETE FROM gone WHERE id = ?", outputId(hash, i));
+        this.run("DELETE FROM party WHERE owner = ? AND hash = ?", owner, hash);
+      }
+      this.run("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", owner, settled);
+      // Where it comes from, what a settled block has needs to show to nobody any more.
       this.run(
         "DELETE FROM source WHERE hash IN (SELECT hash FROM payment WHERE root IS NOT NULL AND block <= ?)",
-        finalBlock,
+        settled,
       );
       this.run(`DELETE FROM payment WHERE NOT EXISTS (SELECT 1 FROM party WHERE party.hash = payment.hash)
         AND NOT EXISTS (SELECT 1 FROM source WHERE source.block = payment.block AND source.i = payment.i)`);
     });
   }
 
-  /** Whether an output was spent by a payment that is forgotten. */
+  /** Whether an output was spent by a payment that rests, or is forgotten. */
   isGone(id: OutputId): boolean {
     return this.all("SELECT 1 FROM gone WHERE id = ?", id).length > 0;
   }
@@ -193,11 +220,11 @@ export class GuardRecords {
   /** Of two for the same the one that holds longer is kept. */
   authorize(authorizations: readonly SignedAuthorization[]): void {
     this.together(() => {
-      for (const { outputId, blockNumber, owner, bondOwner, deadline, signature } of authorizations) {
+      for (const { outputId: id, blockNumber, owner, bondOwner, deadline, signature } of authorizations) {
         this.run(
           `INSERT INTO authorization VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
            SET deadline = excluded.deadline, signature = excluded.signature WHERE excluded.deadline > deadline`,
-          ...[outputId, blockNumber, owner, bondOwner, deadline, signature],
+          ...[id, blockNumber, owner, bondOwner, deadline, signature],
         );
       }
     });
@@ -228,7 +255,9 @@ export class GuardRecords {
     this.database.close();
   }
 
-  private takeOne({ hash, transaction, place, inputs, owners }: TakenPayment): void {
+  private takeOne({ hash, transaction, place, inputs, owners: all }: TakenPayment): void {
+    const owners = all.filter(({ owner }) => !this.isForgotten(owner, hash, place));
+    if (owners.length === 0) return;
     const [block, i] = place === null ? [null, null] : [place.blockNumber, place.transactionIndex];
     // What had been there before was streamed, and is in no block after all.
     this.run(
@@ -247,7 +276,7 @@ export class GuardRecords {
     );
     for (const { owner, signed } of owners) {
       this.run(
-        "INSERT INTO party VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET signed = max(signed, excluded.signed)",
+        "INSERT INTO party VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET signed = max(signed, excluded.signed)",
         ...[owner, hash, signed ? 1 : 0],
       );
     }
@@ -255,6 +284,13 @@ export class GuardRecords {
       if (blockNumber === null || transactionIndex === null) continue;
       this.run("INSERT OR IGNORE INTO source VALUES (?, ?, ?)", hash, blockNumber, transactionIndex);
     }
+  }
+
+  private isForgotten(owner: Address, hash: TransactionHash, place: Place | null): boolean {
+    if (place === null) return false;
+    const [settled] = this.all("SELECT 1 FROM forgotten WHERE owner = ? AND block >= ?", owner, place.blockNumber);
+    if (settled === undefined) return false;
+    return this.all("SELECT 1 FROM party WHERE owner = ? AND hash = ?", owner, hash).length === 0;
   }
 
   private together(work: () => void): void {
@@ -270,11 +306,17 @@ export class GuardRecords {
   }
 
   private run(sql: string, ...values: SQLInputValue[]): void {
-    this.database.prepare(sql).run(...values);
+    this.statement(sql).run(...values);
   }
 
   private all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
-    return this.database.prepare(sql).all(...values);
+    return this.statement(sql).all(...values);
+  }
+
+  private statement(sql: string): StatementSync {
+    let statement = this.statements.get(sql);
+    if (statement === undefined) this.statements.set(sql, (statement = this.database.prepare(sql)));
+    return statement;
   }
 }
 
