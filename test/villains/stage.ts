@@ -223,15 +223,15 @@ export class Stage {
     await Promise.all([...this.wallets.values()].map(async (wallet) => await wallet.sync()));
   }
 
-  /** The honest operator ends the hour; waits until Ethereum has it. Gives the block's number. */
-  async commitHour(): Promise<number> {
+  /** The honest operator ends the hour, unless nobody paid; waits until Ethereum has it. */
+  async commitHour(): Promise<void> {
     const authorization = `Bearer ${ADMIN_TOKEN}`;
     const { body } = await this.operator.post("/v1/admin/commit", {}, { authorization });
+    if (body.block === null) return;
     const { number } = body.block;
     await eventually("the hour is committed", WAIT_MS, async () => {
       return ["committed", "finalized"].includes((await this.operator.get(`/v1/blocks/${number}`)).body.state);
     });
-    return number;
   }
 
   async killOperator(): Promise<void> {
