@@ -350,13 +350,6 @@ function decodeEvent(name: string, args: Result): Record<string, unknown> | null
   }
 }
 
-/** Inputs and outputs of an in-flight exit, out of the data that its start told. */
-export function decodeExitOutputs(data: Hex): { inputs: ExitOutput[]; outputs: ExitOutput[] } {
-  const exit = AbiCoder.defaultAbiCoder().decode(IN_FLIGHT_EXIT, data);
-  const read = (outputs: Result): ExitOutput[] => outputs.map(plain) as unknown as ExitOutput[];
-  return { inputs: read(exit["inputs"] as Result), outputs: read(exit["outputs"] as Result) };
-}
-
 function decodeInFlightExit(args: Result): Record<string, unknown> {
   const data = args["data"] as Hex;
   const exit = AbiCoder.defaultAbiCoder().decode(IN_FLIGHT_EXIT, data);

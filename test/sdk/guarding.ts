@@ -6,7 +6,6 @@ import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { encryptKeystoreJson, Wallet as Key } from "ethers";
-import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import { Guarding, WatcherError, type SignedAuthorization, type Wallet } from "@plasma-billing/sdk";
 import { encodeStartDepositExits, encodeStartStandardExits } from "@plasma-billing/ethereum/exitStarts.ts";
@@ -27,7 +26,7 @@ describe("sdk: a watcher is authorized to exit for a wallet", function () {
   let stage: MarketStage;
   let folder: string;
   let guard: Guard;
-  let server: FastifyInstance;
+  let server: ReturnType<typeof createServer>;
   let url: string;
   let alice: Wallet;
   let status: Record<string, unknown>;
