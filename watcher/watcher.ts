@@ -193,8 +193,13 @@ export class Watcher {
     book.take(["commitLate"], lateFinding(result.openSince, commitIntervalSeconds, nowMs));
   }
 
+  /** A restart does not make it new: what was found before goes on. */
   private missingSince({ missing }: StepResult, nowMs: number): number {
-    return this.missing !== null && this.missing.number === missing?.number ? this.missing.since : nowMs;
+    if (this.missing !== null && this.missing.number === missing?.number) return this.missing.since;
+    const found = this.options.book.open.find(
+      ({ name, evidence }) => name === "withheldBlock" && evidence["blockNumber"] === missing?.number,
+    );
+    return found?.firstSeenAt ?? nowMs;
   }
 
   private async exitRule(): Promise<SpentWhileExiting[]> {
