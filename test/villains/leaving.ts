@@ -1,4 +1,4 @@
-import { ETHER, outputId, type OutputId } from "@plasma-billing/protocol/transaction.ts";
+import { ETHER, outputId, type Output, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { leave, processExits, type ExitKit } from "@plasma-billing/sdk";
 import { eventually } from "../helpers/operatorProcess.ts";
@@ -160,6 +160,7 @@ export interface Reckoning {
   saved: { ether: bigint; token: bigint };
   owed: { ether: bigint; token: bigint };
   complaints: string[];
+  notes: string[];
 }
 
 /**
@@ -172,18 +173,38 @@ export async function reckon(stage: Stage, ledger: Ledger, firstBad: number): Pr
   for (const { args } of await rootChain.events(["InFlightExitFinalized"])) {
     decided.set(args["transactionHash"] as string, args["canonical"] as boolean);
   }
-  const live = [...truth.live(firstBad, (hash) => decided.get(hash) === true).values()];
+  const isCanonical = (hash: string): boolean => decided.get(hash) === true;
+  const away = truth.signedAway(firstBad, isCanonical);
+  const live = [...truth.live(firstBad, isCanonical)];
+  const owedOutputs = live.filter(([id]) => !away.has(id)).map(([, output]) => output);
+  const others = live.filter(([id]) => away.has(id)).map(([, output]) => output);
   const gains = await ledger.gains();
-  const result: Reckoning = { saved: { ether: 0n, token: 0n }, owed: { ether: 0n, token: 0n }, complaints: [] };
+  const result: Reckoning = {
+    saved: { ether: 0n, token: 0n },
+    owed: { ether: 0n, token: 0n },
+    complaints: [],
+    notes: [],
+  };
   for (const name of HONEST) {
     for (const one of [ETHER, token]) {
       const kind = one === ETHER ? "ether" : "token";
-      const owed = sumOf(live, addressOf(name), one);
+      const owed = sumOf(owedOutputs, addressOf(name), one);
       const got = gains.get(keyOf(name, one))!;
       result.owed[kind] += owed;
       result.saved[kind] += got < owed ? got : owed;
-      if (got !== owed) result.complaints.push(`${name} is owed ${owed} of ${kind} and got ${got}`);
+      const beside = sumsOf(others.filter(({ owner, token: of }) => owner === addressOf(name) && of === one));
+      if (!beside.has(got - owed)) result.complaints.push(`${name} is owed ${owed} of ${kind} and got ${got}`);
+      const left = [...beside].reduce((most, sum) => (sum > most ? sum : most), 0n) - (got - owed);
+      if (left > 0n)
+        result.notes.push(`${name} did not get ${left} of ${kind} that it had signed away in the open hour`);
     }
   }
   return result;
+}
+
+/** Of all there is to choose among so many outputs. */
+function sumsOf(outputs: readonly Output[]): Set<bigint> {
+  const sums = new Set([0n]);
+  for (const { amount } of outputs) for (const sum of [...sums]) sums.add(sum + amount);
+  return sums;
 }

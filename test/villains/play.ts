@@ -107,7 +107,7 @@ class Play {
   end(reckoning: Reckoning | null, error: string | null): Row {
     const { ether, token } = reckoning?.owed ?? { ether: 0n, token: 0n };
     const saved = reckoning?.saved;
-    const notes = [...this.row.notes, ...(reckoning?.complaints ?? [])];
+    const notes = [...this.row.notes, ...(reckoning?.notes ?? []), ...(reckoning?.complaints ?? [])];
     if (error !== null) notes.push(error);
     return {
       ...this.row,

@@ -71,6 +71,19 @@ export class Truth {
     }
     return live;
   }
+
+  /**
+   * Of what bad blocks made, that which its owner has signed away again: INV-4 does not speak of it. It can be paid, when its
+   * owner asks for it and nobody has a block that has the spend.
+   */
+  signedAway(firstBad: number, isCanonical: (hash: TransactionHash) => boolean): Set<OutputId> {
+    const since = this.from(firstBad);
+    const made = new Set(
+      since.flatMap(({ hash, transaction }) => transaction.outputs.map((_, i) => outputId(hash, i))),
+    );
+    const spent = since.filter(({ hash }) => !isCanonical(hash)).flatMap(({ transaction }) => transaction.inputs);
+    return new Set(spent.filter((id) => made.has(id)));
+  }
 }
 
 export function sumOf(outputs: Iterable<Output>, owner: Address, token: Address): bigint {
