@@ -25,15 +25,22 @@ export const KEEPERS = ["alice", "bob", "carol"] as const;
 export const GUARDED = ["dave", "erin"] as const;
 export const HONEST = [...KEEPERS, ...GUARDED] as const;
 
+// To derive a key takes some 30 ms: each is derived once.
+const keys = new Map<Name, { key: string; address: Address }>();
+for (const [name, index] of Object.entries(ACCOUNTS) as [Name, number][]) {
+  const key = devKey(index);
+  keys.set(name, { key, address: new Wallet(key).address.toLowerCase() as Address });
+}
+
 export function keyOf(name: Name): string {
-  return devKey(ACCOUNTS[name]);
+  return keys.get(name)!.key;
 }
 
 export function addressOf(name: Name): Address {
-  return new Wallet(keyOf(name)).address.toLowerCase() as Address;
+  return keys.get(name)!.address;
 }
 
-export function nameOf(address: string): string {
-  const names = Object.keys(ACCOUNTS) as Name[];
-  return names.find((name) => addressOf(name) === address.toLowerCase()) ?? address;
+export function nameOf(owner: string): string {
+  const address = owner.toLowerCase();
+  return [...keys].find(([, one]) => one.address === address)?.[0] ?? address;
 }

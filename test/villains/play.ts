@@ -29,8 +29,6 @@ const SETTLE_MS = 6_000;
 const BLAMING = ["exitOfSpentOutput", "nonCanonicalExit", "piggybackOfSpent", "exitOfUnknown"];
 /** They look once more before they leave. */
 const LATE = ["bob", "carol"] as const;
-/** Of a payment that is chained on another of the same hour: PROTOCOL says that it cannot leave. */
-const NO_PROOF = "no proof of what it spends";
 const PUBLISH_SECONDS = EXIT_PERIOD_SECONDS / 8;
 /** Behind the end of a period, not at it. */
 const MARGIN_SECONDS = 3_600;
@@ -177,7 +175,7 @@ export async function playOperator(villain: OperatorVillain): Promise<Row> {
     if (villain.everywhere !== true) await late(stage);
     if (villain.validBlock === true) return await leaveBehind(play, done, truths, ledger);
     const [stranded] = await Promise.all([keepersLeave(stage), sleepersAreTakenOut(stage, firstBad)]);
-    play.note(...stranded.filter((line) => !line.includes(NO_PROOF)));
+    play.note(...stranded);
     await play.judge(truths, { block: firstBad });
     await workOff(stage);
     return await reckon(stage, ledger, firstBad);
@@ -206,7 +204,7 @@ async function leaveBehind(
   });
   await stage.syncAll();
   const stranded = [...(await keepersLeave(stage)), ...(await sleepersLeave(stage))];
-  play.note(...stranded.filter((line) => !line.includes(NO_PROOF)));
+  play.note(...stranded);
   await play.judge(truths, { block: number });
   await workOff(stage);
   return await reckon(stage, ledger, number + 1);
@@ -237,7 +235,7 @@ export async function playQuiet(villain: QuietVillain): Promise<Row> {
     const ledger = await Ledger.open(stage);
     await rescue();
     const stranded = [...(await keepersLeave(stage)), ...(await sleepersLeave(stage))];
-    play.note(...stranded.filter((line) => !line.includes(NO_PROOF)));
+    play.note(...stranded);
     await play.judge([...villain.found, ...villain.alsoTrue]);
     await workOff(stage);
     return await reckon(stage, ledger, firstBad);
