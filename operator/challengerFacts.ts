@@ -26,6 +26,7 @@ export async function factsOf(reads: Reads, exits: readonly OpenExit[]): Promise
       return spend?.hash === other ? null : spend;
     },
     accepted: (hash) => payments.has(hash),
+    badPlaceOf: () => null,
     placeOf: (hash) => {
       const payment = payments.get(hash);
       const landed = payment !== undefined && (reads.block(payment.blockNumber)?.commit.timestamp ?? null) !== null;

@@ -28,6 +28,8 @@ export async function factsOf(
     if (exit.kind !== "inFlight" || place === undefined || firstBad === null || place.blockNumber < firstBad) continue;
     for (const i of exit.outputs.keys()) kept.add(outputId(exit.transactionHash, i));
   }
+  const isBad = (place: Place | undefined): boolean =>
+    place !== undefined && firstBad !== null && place.blockNumber >= firstBad;
   const height = chain.height;
   const placeOf = (hash: TransactionHash): Place | null => {
     const place = places.get(hash);
@@ -39,7 +41,11 @@ export async function factsOf(
       const spends = chain.spendsOf(id).filter(({ hash, signer }) => hash !== other && signer === owners.get(id));
       return oldest(spends);
     },
-    accepted: (hash) => places.has(hash),
+    accepted: (hash) => places.has(hash) && !isBad(places.get(hash)),
+    badPlaceOf: (hash) => {
+      const place = places.get(hash);
+      return isBad(place) ? (place ?? null) : null;
+    },
     placeOf,
     proofOf: async (place) => await chain.proofOf(place),
   };
@@ -57,7 +63,10 @@ function rankOf({ place }: SeenSpend): number {
 }
 
 function* ownersOf(exit: OpenExit): Iterable<[OutputId, Address]> {
-  if (exit.kind === "standard") return yield [exit.outputId, exit.terms.owner];
+  if (exit.kind === "standard") {
+    yield [exit.outputId, exit.terms.owner];
+    return;
+  }
   for (const [i, id] of exit.inputIds.entries()) {
     const owner = exit.inputs[i]?.owner;
     if (owner !== undefined) yield [id, owner];

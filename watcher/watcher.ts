@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import type { ChildChain, StepResult } from "./chain/childChain.ts";
 import {
   breachFindings,
+  isUnpublished,
   lateFinding,
   stalledFinding,
   withheldFinding,
@@ -19,16 +20,20 @@ import {
 import type { DepositCheck } from "./detect/deposits.ts";
 import { gapFinding, staleFinding } from "./detect/ethereum.ts";
 import { challengeFindings, unknownExits } from "./detect/exits.ts";
-import { spansOf } from "./detect/exitSpans.ts";
+import { spansOf, type Spans } from "./detect/exitSpans.ts";
 import { spentWhileExiting, type SpentWhileExiting } from "./detect/spentWhileExiting.ts";
 import type { FindingsBook } from "./findings/book.ts";
-import type { FindingDraft } from "./findings/finding.ts";
+import type { Finding, FindingDraft, FindingName } from "./findings/finding.ts";
 import type { Guard } from "./guard/guard.ts";
 import type { EventStore } from "./rootChain/eventStore.ts";
 import type { RootChainLoop } from "./rootChain/loop.ts";
 import type { RootChainView } from "./rootChain/view.ts";
 
 const GUARD_FINDINGS = ["guardedPiggybackMissing", "guardedExitMissing", "guardedExit"] as const;
+/** Findings that name a block nobody should stay behind. */
+const BAD_BLOCKS: readonly FindingName[] = ["invalidBlock", "unknownRoot", "withheldBlock"];
+/** Times STALLED_SECONDS without a look at exits. */
+const EXITS_STALLED = 2;
 const DEPOSITS_MS = 5_000;
 /** A disk write each time: no more than a crash may make of it. */
 const LOOKED_MS = 10_000;
@@ -72,12 +77,19 @@ export class Watcher {
   private readonly times = new Map<number, number>();
   private badBlock: number | null = null;
   private synced = false;
-  private exitsSeen = false;
+  /** By our own clock, in milliseconds; null before the first time. */
+  private exitsSeenAt: number | null = null;
+  /** The block that is to be verified next, and since when by our own clock. */
+  private next: { number: number; since: number } | null = null;
+  private spans: { head: Header; of: Spans } | null = null;
   private failure: string | null = null;
   private lost = false;
 
   constructor(options: WatcherOptions) {
     this.options = options;
+    // Until it was looked at again, what was bad is bad.
+    const bad = options.book.open.filter(({ name, severity }) => BAD_BLOCKS.includes(name) && severity === "unsafe");
+    if (bad.length > 0) this.badBlock = Math.min(...bad.map(blockOf));
   }
 
   /** The first block that is invalid, or unknown for good; null as long as all are right. */
@@ -92,7 +104,10 @@ export class Watcher {
       .filter(({ severity }) => severity === "unsafe")
       .map(({ name, text }) => `${name}: ${text}`);
     if (this.failure !== null) unsafe.push(this.failure);
-    if (!this.synced || !this.exitsSeen) unsafe.push("not everything was looked at yet");
+    const { clock, stalledSeconds } = this.options;
+    if (!this.synced || this.exitsSeenAt === null) unsafe.push("not everything was looked at yet");
+    else if (clock.now() - this.exitsSeenAt > EXITS_STALLED * stalledSeconds * 1000)
+      unsafe.push("exits are not looked at");
     return unsafe;
   }
 
@@ -129,28 +144,32 @@ export class Watcher {
   /** One look at the operator, and at both together. */
   async turn(signal?: AbortSignal): Promise<void> {
     const { view, chain, book, loop, clock, blocksCome, stalledSeconds } = this.options;
-    book.take(["ethereumStale"], staleFinding(loop.reading, blocksCome, stalledSeconds, clock.now()));
+    const stale = (): FindingDraft[] => staleFinding(loop.reading, blocksCome, stalledSeconds, clock.now());
+    book.take(["ethereumStale"], stale());
+    for (let more = true; more && view.head !== null;) {
+      const result = await chain.step(view.commits);
+      if (signal?.aborted === true) return;
+      // After each step: an operator that lets its data trickle must not keep anything from being found.
+      book.take(["ethereumStale"], stale());
+      await this.detect(result, view.head);
+      more = result.more;
+    }
     if (view.head === null) return;
-    let result = await chain.step(view.commits);
-    while (result.more && signal?.aborted !== true) result = await chain.step(view.commits);
-    if (signal?.aborted === true) return;
-    await this.detect(result, view.head);
-    if (chain.height === view.commits.length) this.synced = true;
-    if (this.badBlock !== null || this.missing !== null) this.synced = true;
+    if (chain.height === view.commits.length || this.badBlock !== null || this.missing !== null) this.synced = true;
   }
 
   /** What there is to challenge now, as findings. */
   async takeDuties(duties: readonly Duty[], exits: readonly OpenExit[], head: Header): Promise<void> {
-    const { book, chain, rootChain } = this.options;
+    const { book, chain, rootChain, exitPeriod, clock } = this.options;
     const found = [
-      ...(await challengeFindings(duties, exits, rootChain)),
+      ...(await challengeFindings(duties, exits, { rootChain, now: head.timestamp, exitPeriod })),
       ...unknownExits(exits, chain, this.badBlock),
     ];
     book.take(
       ["exitOfSpentOutput", "nonCanonicalExit", "piggybackOfSpent", "unansweredChallenge", "exitOfUnknown"],
       found,
     );
-    this.exitsSeen = true;
+    this.exitsSeenAt = clock.now();
     this.looked(head);
   }
 
@@ -172,17 +191,16 @@ export class Watcher {
     const nowMs = clock.now();
     const exiting = await this.exitRule();
     const breaches = breachFindings(result.breaches, view.commits, exitPeriod);
-    // The operator broke its word: that does not become untrue.
-    const broken = book.open.filter(({ name }) => name === "reordered");
+    const broken = book.open.filter((finding) => this.stays(finding));
     const rules = [...breaches, ...exiting.map(({ finding }) => finding), ...broken];
     book.take(["invalidBlock", "unknownRoot", "reordered"], rules);
 
-    this.missing = result.missing === null ? null : { ...result.missing, since: this.missingSince(result, nowMs) };
+    this.missing = this.missingNow(result, head, nowMs);
     const withheld = withheldFinding(this.missing, view.commits, exitPeriod, nowMs, head.timestamp);
     book.take(["withheldBlock"], withheld);
 
     const lost = withheld.some(({ severity }) => severity === "unsafe") ? this.missing : null;
-    const bad = result.breaches.filter(({ name }) => name !== "reordered").map(({ blockNumber }) => blockNumber);
+    const bad = [...breaches, ...broken].filter(({ name }) => name !== "reordered").map(blockOf);
     const numbers = [...bad, ...exiting.map(({ blockNumber }) => blockNumber), ...(lost === null ? [] : [lost.number])];
     this.badBlock = numbers.length === 0 ? null : Math.min(...numbers);
 
@@ -193,18 +211,44 @@ export class Watcher {
     book.take(["commitLate"], lateFinding(result.openSince, commitIntervalSeconds, nowMs));
   }
 
-  /** A restart does not make it new: what was found before goes on. */
-  private missingSince({ missing }: StepResult, nowMs: number): number {
-    if (this.missing !== null && this.missing.number === missing?.number) return this.missing.since;
-    const found = this.options.book.open.find(
-      ({ name, evidence }) => name === "withheldBlock" && evidence["blockNumber"] === missing?.number,
-    );
-    return found?.firstSeenAt ?? nowMs;
+  /**
+   * What does not become untrue because it is not told again: that the operator broke its word; and that a block is bad which is not
+   * verified now, when the data that shows it has to be loaded again after a restart.
+   */
+  private stays(finding: Finding): boolean {
+    const { chain, view } = this.options;
+    if (finding.name === "reordered") return true;
+    if (finding.name !== "invalidBlock" && finding.name !== "unknownRoot") return false;
+    const number = blockOf(finding);
+    return finding.until !== null && number > chain.height && number <= view.commits.length;
+  }
+
+  /** The committed block that is not served, or of which not all has come for too long. */
+  private missingNow({ missing }: StepResult, head: Header, nowMs: number): Missing | null {
+    const { chain, view, exitPeriod, book } = this.options;
+    const number = chain.height + 1;
+    if (this.next?.number !== number || number > view.commits.length) this.next = { number, since: nowMs };
+    // What was verified before cannot be withheld any more, whatever happened to its files here.
+    let found = missing !== null && missing.number >= number ? missing : null;
+    if (number <= view.commits.length && isUnpublished((nowMs - this.next.since) / 1000, exitPeriod)) {
+      found ??= { number, reason: "not all of it came in time" };
+    }
+    if (found === null) return null;
+    if (this.missing?.number === found.number) return { ...this.missing, ...found };
+    // A restart does not make it new.
+    const known = book.open.find(({ name, severity }) => name === "withheldBlock" && severity === "unsafe");
+    if (known !== undefined && blockOf(known) === found.number)
+      return { ...found, since: known.firstSeenAt, late: false };
+    const age = head.timestamp - (view.commits[found.number - 1]?.timestamp ?? head.timestamp);
+    return { ...found, since: nowMs, late: isUnpublished(age, exitPeriod) };
   }
 
   private async exitRule(): Promise<SpentWhileExiting[]> {
     const { view, chain, exitPeriod } = this.options;
-    const spans = spansOf(view.events);
+    const { head } = view;
+    if (head === null) return [];
+    if (this.spans?.head !== head) this.spans = { head, of: spansOf(view.events) };
+    const spans = this.spans.of;
     if (spans.spans.length === 0) return [];
     await chain.watch(new Set(spans.spans.map(({ outputId }) => outputId)));
     return await spentWhileExiting(
@@ -258,4 +302,8 @@ export class Watcher {
       log.error({ err: error }, "when everything was looked at cannot be written");
     }
   }
+}
+
+function blockOf({ evidence }: FindingDraft): number {
+  return evidence["blockNumber"] as number;
 }

@@ -94,11 +94,24 @@ export class Challenger {
     this.terms ??= await rootChain.gameTerms(head.hash);
     const exits = this.exits.current;
     const challenges = plan(exits, await facts(exits), this.terms, head.timestamp);
-    await onDuties?.(challenges, exits, head);
-    const further = (await furtherDuties?.(exits, head, this.terms)) ?? [];
-    const duties = [...challenges, ...further].sort((a, b) => a.until - b.until);
+    const terms = this.terms;
+    const told = await this.aside(async () => await onDuties?.(challenges, exits, head));
+    const further = await this.aside(async () => (await furtherDuties?.(exits, head, terms)) ?? []);
+    const duties = [...challenges, ...(further.done ?? [])];
     this.tell(new Set(duties.map(({ key }) => key)));
+    // Challenges come first, whatever else there is to send, and whatever of it failed.
     await this.sender?.work(head, duties);
+    if (told.error !== null) throw told.error;
+    if (further.error !== null) throw further.error;
+  }
+
+  /** Work whose failure is told after challenges were sent. */
+  private async aside<T>(work: () => Promise<T>): Promise<{ done: T | null; error: Error | null }> {
+    try {
+      return { done: await work(), error: null };
+    } catch (error) {
+      return { done: null, error: error instanceof Error ? error : new Error(String(error)) };
+    }
   }
 
   private tell(keys: Set<string>): void {

@@ -28,7 +28,10 @@ export interface Place {
 export interface Facts {
   /** A payment that spends the output, another than this one. */
   spendOf(id: OutputId, other?: TransactionHash): Spend | null;
+  /** Whether it was accepted: then nothing of the chain contradicts it. */
   accepted(hash: TransactionHash): boolean;
+  /** Where only an invalid block on Ethereum has it: the contract takes that for an answer, whatever the block is worth. */
+  badPlaceOf(hash: TransactionHash): Place | null;
   /** Where a payment is; null as long as no block with it is on Ethereum. */
   placeOf(hash: TransactionHash): Place | null;
   proofOf(place: Place): Promise<InclusionProof>;
@@ -117,6 +120,9 @@ function competitorDuty(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, 
   const { transactionHash, remembered, startedAt, inputIds } = exit;
   const until = startedAt + Math.floor(terms.exitPeriod / 2);
   if (now >= until || remembered?.competitorStands === true || facts.accepted(transactionHash)) return null;
+  const own = facts.badPlaceOf(transactionHash);
+  // What is not older than the payment's own place would be answered, and the bond lost.
+  const olderThan = own === null ? null : ageOf(own);
   let oldest: { index: number; id: OutputId; spend: Spend; place: Place | null; age: bigint } | null = null;
   for (const [index, id] of inputIds.entries()) {
     const spend = facts.spendOf(id, transactionHash);
@@ -126,6 +132,7 @@ function competitorDuty(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, 
     if (oldest === null || age < oldest.age) oldest = { index, id, spend, place, age };
   }
   if (oldest === null || (remembered !== null && oldest.age >= remembered.position)) return null;
+  if (olderThan !== null && oldest.age >= olderThan) return null;
   const { index, id, spend, place } = oldest;
   const data = async (): Promise<Hex> => {
     const proof = place === null ? null : await facts.proofOf(place);

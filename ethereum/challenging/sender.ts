@@ -11,7 +11,7 @@ import type { ChallengerRecords, Slot } from "./records.ts";
 
 /** Nonces in use at once: nodes keep at least that many transactions of an account that waits for blocks. */
 const NONCES_MAX = 16;
-/** Duties tried between two looks at Ethereum; the others come with the next one. */
+/** Duties asked for between two looks at Ethereum; the others come with the next one. */
 const TRIED_MAX = 64;
 /** Mined so often without effect, though each was found to work before: a person must look. */
 const FRUITLESS_MAX = 5;
@@ -60,6 +60,7 @@ export class Sender {
   private readonly seenAt = new Map<string, number>();
   private found: { kind: string; text: string } | null = null;
   private before: string | null = null;
+  private estimates = 0;
 
   constructor(options: SenderOptions) {
     this.options = options;
@@ -95,11 +96,12 @@ export class Sender {
     slots: Slot[],
     served: Map<number, string>,
   ): Promise<boolean> {
-    let tried = 0;
+    this.estimates = 0;
     for (const duty of duties) {
       if ([...served.values()].includes(duty.key) || this.isLeftToOthers(duty, look.head)) continue;
       if (slots.length >= NONCES_MAX) return true;
-      if (++tried > TRIED_MAX) return false;
+      // What is refused for now, or lacks funds, is not asked for: it keeps nobody else waiting.
+      if (this.estimates >= TRIED_MAX) return false;
       const slot = await this.begin(duty, look, slots);
       if (slot === null) continue;
       slots.push(slot);
@@ -133,7 +135,7 @@ export class Sender {
       const duty = open.get(slot.duty);
       if (duty === undefined || [...served.values()].includes(slot.duty)) continue;
       // Made for another fork, or before a block was committed, it may still do, or not.
-      const works = slot.data === (await duty.data()) || typeof (await this.estimate(slot)) === "bigint";
+      const works = slot.data === (await this.dataOf(duty)) || typeof (await this.estimate(slot)) === "bigint";
       if (works) served.set(slot.nonce, slot.duty);
     }
     return served;
@@ -143,7 +145,8 @@ export class Sender {
   private async begin(duty: Duty, look: Look, slots: readonly Slot[]): Promise<Slot | null> {
     const { records, signer, log } = this.options;
     const { key, value } = duty;
-    const data = await duty.data();
+    const data = await this.dataOf(duty);
+    if (data === null) return null;
     const refusal = this.refused.get(key);
     if (refusal?.data === data && look.head.number < refusal.from) return null;
     if (records.usedFor(signer.address, key, look.nonceNow) >= FRUITLESS_MAX) {
@@ -217,9 +220,20 @@ export class Sender {
     this.sent.set(hash, ethereumBlock);
   }
 
+  /** Null when it cannot be made now, which keeps no other duty from being done. */
+  private async dataOf(duty: Duty): Promise<Hex | null> {
+    try {
+      return await duty.data();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return this.complain("data", `${duty.key} cannot be made ready: ${reason}`);
+    }
+  }
+
   /** Gas of a transaction in the latest state, or the reason why it would do nothing. */
   private async estimate({ data, value }: Pick<Slot, "data" | "value">): Promise<bigint | string> {
     const { rpc, signer, rootChain } = this.options;
+    this.estimates++;
     try {
       return await rpc.estimateGas({ from: signer.address, to: rootChain, data, value });
     } catch (error) {

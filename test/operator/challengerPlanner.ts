@@ -56,6 +56,7 @@ function knows(spent: Record<Hex, Hex> = {}, places: Record<Hex, Place | null> =
       return hash === undefined || hash === other ? null : { hash, transaction: spends(output) };
     },
     accepted: (hash) => accepted.has(hash),
+    badPlaceOf: () => null,
     placeOf: (hash) => places[hash as Hex] ?? null,
     proofOf: async ({ blockNumber, transactionIndex }) => ({
       header: { number: blockNumber, transactionsRoot: id(9), transactionCount: 8, timestamp: NOW },

@@ -128,7 +128,7 @@ describe("the watcher's INPUT_EXITING: a block may not spend", () => {
 describe("the watcher's findings about blocks", () => {
   const commit = { number: 1, transactionsRoot: hash(7), transactionCount: 2, timestamp: 5000, final: true };
   const commits = [{ ...commit, ethereumTransaction: hash(8) }];
-  const missing = { number: 1, reason: "HTTP 404", since: 0 };
+  const missing = { number: 1, reason: "HTTP 404", since: 0, late: false };
 
   it("a block that is not served: after ten seconds to be looked at, W/8 after its commit unsafe", () => {
     expect(withheldFinding(missing, commits, W, 9_999, 9000)).to.deep.equal([]);
@@ -140,6 +140,13 @@ describe("the watcher's findings about blocks", () => {
     // Ethereum's time may jump; an operator that starts again gets as long as it needs for that.
     expect(withheldFinding(missing, commits, W, 19_999, 9000)[0]).to.include({ severity: "attention" });
     expect(withheldFinding(null, commits, W, 90_000, 9000)).to.deep.equal([]);
+    // One that was old when it was first asked for gets W/64, unless W is nearly over.
+    const week = 604_800;
+    const late = { ...missing, late: true };
+    const waited = (week / 64) * 1000;
+    expect(withheldFinding(late, commits, week, waited - 1, 5000 + week / 2)[0]).to.include({ severity: "attention" });
+    expect(withheldFinding(late, commits, week, waited, 5000 + week / 2)[0]).to.include({ severity: "unsafe" });
+    expect(withheldFinding(late, commits, week, 20_000, 5000 + week)[0]).to.include({ severity: "unsafe" });
   });
 
   it("an invalid block names rule, payment and until when to leave; an open one has no time yet", () => {
@@ -229,7 +236,7 @@ describe("the watcher's findings about exits", () => {
     const found = await challengeFindings(
       names.map((name) => ({ ...duty, key: `${name}:1:${OUTPUT}` })),
       [standard(1)],
-      addressOf(9),
+      { rootChain: addressOf(9), now: 0, exitPeriod: 80 },
     );
     expect(found.map(({ name }) => name)).to.deep.equal([
       ...["exitOfSpentOutput", "nonCanonicalExit", "piggybackOfSpent", "piggybackOfSpent", "unansweredChallenge"],
@@ -238,6 +245,14 @@ describe("the watcher's findings about exits", () => {
       expect(transaction).to.deep.equal({ to: addressOf(9), data: "0x1234", value: 7n });
       expect(until).to.equal(50);
     }
-    expect(await challengeFindings([{ ...duty, key: "guardExit:1" }], [], addressOf(9))).to.deep.equal([]);
+    const terms = { rootChain: addressOf(9), now: 41, exitPeriod: 80 };
+    expect(await challengeFindings([{ ...duty, key: "guardExit:1" }], [], terms)).to.deep.equal([]);
+    // In the last W/8 nobody is safe any more; what cannot be made ready is told all the same.
+    const unready = {
+      ...duty,
+      key: `respondCanonical:1:${OUTPUT}`,
+      data: async (): Promise<Hex> => await Promise.reject(new Error("gone")),
+    };
+    expect((await challengeFindings([unready], [], terms))[0]).to.include({ severity: "unsafe", transaction: null });
   });
 });

@@ -88,6 +88,16 @@ describe("what the watcher holds against exits", () => {
     expect(duties(facts, flight).sort()).to.deep.equal(["challengeInputSpent", "challengeNonCanonical"]);
   });
 
+  it("a double spend that only a bad block has is challenged, unless its own place is the older one", async () => {
+    const exit = { ...flight, piggybacks: new Map() };
+    const spends = [spend(SPEND, INPUT, at(1)), spend(EXITING, INPUT, at(3))];
+    expect(duties(await known(spends, 2, 3), exit)).to.deep.equal(["challengeNonCanonical"]);
+    const unplaced = [spend(SPEND, INPUT, null), spend(EXITING, INPUT, at(3))];
+    expect(duties(await known(unplaced, 2, 3), exit)).to.deep.equal([]);
+    const younger = [spend(SPEND, INPUT, at(4)), spend(EXITING, INPUT, at(3))];
+    expect(duties(await known(younger, 4, 3), exit)).to.deep.equal([]);
+  });
+
   it("the spent output of a payment in a block is challenged, but not when only a bad block has that payment", async () => {
     const spends = [spend(EXITING, INPUT, at(3)), spend(SPEND, OUTPUT, at(3), BOB)];
     expect(duties(await known(spends, 3), flight)).to.deep.equal(["challengeOutputSpent"]);

@@ -203,6 +203,8 @@ export class Follow {
     this.fault = null;
     this.suspect = null;
     await blocks.rollBack(number);
+    // The block before is open again: comparing from the start ends it.
+    this.height = 0;
     return true;
   }
 

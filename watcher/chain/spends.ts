@@ -64,8 +64,11 @@ export class Spends {
       const signer = signature === undefined ? null : recover(hash, fromHex(signature));
       const spend = { hash: toHex(hash), transaction, signer: signer === null ? null : toHex(signer) };
       const same = known.find((one) => one.spend.hash === spend.hash && one.spend.signer === spend.signer);
-      if (same !== undefined) same.seen = seen ?? same.seen;
-      else keep(known, { spend, seen });
+      if (same !== undefined) {
+        // That a bad block has it too takes nothing from the place it has in a good one.
+        const worse = same.seen?.source === "blocks" && seen?.source === "unjudged";
+        if (seen !== null && !worse) same.seen = seen;
+      } else keep(known, { spend, seen });
     }
   }
 

@@ -50,6 +50,7 @@ export class VerifiedBlocks {
   private file: BlockFile | null = null;
   /** Verified, but not on the disk: there was no room. */
   private unwritten: { deposits: Deposit[]; payments: Uint8Array; leaves: Uint8Array } | null = null;
+  private flushing: Promise<void> | null = null;
   private readonly seenAt = new Map<number, number>();
   /** How often blocks were taken back. */
   rollbacks = 0;
@@ -130,8 +131,15 @@ export class VerifiedBlocks {
     return fault;
   }
 
-  /** Writes what could not be written before. @throws what the disk does */
+  /** Writes what could not be written before; one at a time, whoever asks. @throws what the disk does */
   async flush(): Promise<void> {
+    while (this.unwritten !== null) {
+      this.flushing ??= this.write().finally(() => (this.flushing = null));
+      await this.flushing;
+    }
+  }
+
+  private async write(): Promise<void> {
     if (this.unwritten === null) return;
     const { deposits, payments, leaves } = this.unwritten;
     if (deposits.length > 0) {

@@ -55,9 +55,15 @@ export function breachFindings(
   });
 }
 
-/** A committed block that is not served, and since when by our own clock (milliseconds). */
+/** A block that was old already when it was first found missing gets this part of W: the operator may only be starting again. */
+const LATE_WAIT_PARTS = 64;
+
+/** A committed block that is not served. */
 export interface Missing extends MissingBlock {
+  /** Since when by our own clock (milliseconds). */
   since: number;
+  /** It was older than W/8 by then. */
+  late: boolean;
 }
 
 /**
@@ -73,9 +79,12 @@ export function withheldFinding(
 ): FindingDraft[] {
   const commit = missing === null ? undefined : commits[missing.number - 1];
   if (missing === null || commit === undefined || nowMs - missing.since < MISSING_MS) return [];
-  const { number, reason, since } = missing;
+  const { number, reason, since, late } = missing;
   const age = now - commit.timestamp;
-  const lost = age > exitPeriod / PUBLISH_PARTS && nowMs - since >= MISSING_UNSAFE_MS;
+  const hurry = exitPeriod - age < exitPeriod / PUBLISH_PARTS;
+  const waitMs =
+    late && !hurry ? Math.max(MISSING_UNSAFE_MS, (exitPeriod * 1000) / LATE_WAIT_PARTS) : MISSING_UNSAFE_MS;
+  const lost = isUnpublished(age, exitPeriod) && nowMs - since >= waitMs;
   return [
     {
       ...{ name: "withheldBlock", subject: `block ${number} ${commit.transactionsRoot}` },
@@ -86,6 +95,11 @@ export function withheldFinding(
       transaction: null,
     },
   ];
+}
+
+/** Whether a block of this age (seconds) had to be published. */
+export function isUnpublished(age: number, exitPeriod: number): boolean {
+  return age > exitPeriod / PUBLISH_PARTS;
 }
 
 /** The hour may end late by this much before somebody is told. */

@@ -10,8 +10,10 @@ const CREDIT_MS = 10_000;
 const PAGE = 1000;
 const TIMEOUT_MS = 30_000;
 const BODY_BYTES_MAX = 1_000_000;
-/** At one look; the next one goes on. */
+/** At one look; what is older is looked at when what is newer was found to be right. */
 const PAGES_MAX = 50;
+/** Findings told one by one: more of them say nothing more. */
+const NAMED_MAX = 100;
 
 interface ShownDeposit {
   id: number;
@@ -43,6 +45,7 @@ export class DepositCheck {
     const [oldest] = open;
     if (oldest === undefined) return [];
     const shown = await this.shownFrom(Number(oldest.id));
+    const oldestShown = [...shown.keys()].at(-1) ?? 0;
     const isCredited = ({ id, outputId }: SeenDeposit): boolean => {
       const there = shown.get(Number(id));
       return there?.state === "credited" && there.outputId === outputId;
@@ -51,7 +54,9 @@ export class DepositCheck {
       if (!isCredited(deposit)) break;
       this.checked = deposit.id;
     }
-    const missing = open.filter((deposit) => !isCredited(deposit));
+    // Of what is older than the last page nothing is known.
+    const unread = shown.size >= PAGES_MAX * PAGE ? oldestShown : 0;
+    const missing = open.filter((deposit) => Number(deposit.id) >= unread && !isCredited(deposit)).slice(0, NAMED_MAX);
     const ids = new Set(missing.map(({ id }) => id));
     for (const id of this.since.keys()) if (!ids.has(id)) this.since.delete(id);
     return missing.flatMap((deposit) => {

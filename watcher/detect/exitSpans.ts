@@ -47,6 +47,8 @@ class Fold {
   readonly spans: ExitSpan[] = [];
   readonly commits = new Map<number, CommitPoint>();
   private readonly exits = new Map<number, AnyExit>();
+  /** Numbers of in-flight exits. */
+  private readonly byInput = new Map<OutputId, Set<number>>();
   private readonly finalizedBy = new Map<OutputId, number>();
   /** Spans that go on, by exit and output. */
   private readonly open = new Map<string, ExitSpan>();
@@ -66,6 +68,9 @@ class Fold {
     }
     const exit = this.after(event);
     if (exit !== null) this.exits.set(exit.number, exit);
+    if (event.name === "InFlightExitStarted") {
+      for (const id of event.inputIds) this.byInput.set(id, (this.byInput.get(id) ?? new Set()).add(event.number));
+    }
     const touched = exit === null ? [] : [exit];
     // An input that is finalized decides about the outputs of the in-flight exits that spend it.
     if (event.name === "OutputFinalized") touched.push(...this.spending(event.outputId));
@@ -73,9 +78,7 @@ class Fold {
   }
 
   private spending(id: OutputId): InFlightExitEntry[] {
-    return [...this.exits.values()].filter(
-      (exit) => exit.type === "inFlightExit" && exit.inputs.some(({ outputId }) => outputId === id),
-    ) as InFlightExitEntry[];
+    return [...(this.byInput.get(id) ?? [])].map((number) => this.exits.get(number) as InFlightExitEntry);
   }
 
   private after(event: RootChainEvent): AnyExit | null {

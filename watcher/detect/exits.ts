@@ -2,7 +2,7 @@ import type { OpenExit } from "@plasma-billing/ethereum/challenging/exits.ts";
 import type { Duty } from "@plasma-billing/ethereum/challenging/planner.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { ChildChain } from "../chain/childChain.ts";
-import type { FindingDraft, FindingName } from "../findings/finding.ts";
+import type { ContractCall, FindingDraft, FindingName } from "../findings/finding.ts";
 
 /** What each challenge is against. */
 const AGAINST: Record<string, FindingName> = {
@@ -13,11 +13,14 @@ const AGAINST: Record<string, FindingName> = {
   respondCanonical: "unansweredChallenge",
 };
 
-/** A finding for each challenge there is to make, with the call that makes it. */
+/** A challenge that is still open in the last W/8 is one that nobody makes. */
+const LATE_PARTS = 8;
+
+/** A finding for each challenge there is to make, with the call that makes it. @param exitPeriod - seconds, as `now`, Ethereum's */
 export async function challengeFindings(
   duties: readonly Duty[],
   exits: readonly OpenExit[],
-  rootChain: Address,
+  { rootChain, now, exitPeriod }: { rootChain: Address; now: number; exitPeriod: number },
 ): Promise<FindingDraft[]> {
   const byNumber = new Map(exits.map((exit) => [exit.number, exit]));
   const found: FindingDraft[] = [];
@@ -27,9 +30,11 @@ export async function challengeFindings(
     if (name === undefined) continue;
     found.push({
       ...{ name, subject: key, until },
+      // Whoever sends it, it should have been there by now.
+      ...(until - now < exitPeriod / LATE_PARTS ? { severity: "unsafe" as const } : {}),
       text: `${textOf(name, byNumber.get(exit), exit)}: ${what} answers it`,
       evidence: { exit, ...evidenceOf(byNumber.get(exit)), call: what },
-      transaction: { to: rootChain, data: await data(), value },
+      transaction: await callOf(rootChain, data, value),
     });
   }
   return found;
@@ -63,6 +68,15 @@ export function unknownExits(
       },
     ];
   });
+}
+
+/** Null when what it takes cannot be read now: the finding is told all the same. */
+async function callOf(to: Address, data: Duty["data"], value: bigint): Promise<ContractCall | null> {
+  try {
+    return { to, data: await data(), value };
+  } catch {
+    return null;
+  }
 }
 
 function textOf(name: FindingName, exit: OpenExit | undefined, number: number): string {

@@ -52,8 +52,8 @@ export class Authorizations {
   /** The owner's word for an exit of an output, if there is one that holds long enough. @param now - Seconds */
   of(id: OutputId, blockNumber: number, owner: Address, now: number): SignedAuthorization | null {
     if (this.bondOwner === null) return null;
-    const found = this.records.authorization(id, blockNumber, this.bondOwner);
-    return found !== null && found.owner === owner && found.deadline >= now + MINED_SECONDS ? found : null;
+    const found = this.records.authorization(id, blockNumber, owner, this.bondOwner);
+    return found !== null && found.deadline >= now + MINED_SECONDS ? found : null;
   }
 
   private check(

@@ -55,7 +55,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS authorization (
     output TEXT NOT NULL, block INTEGER NOT NULL, owner TEXT NOT NULL, bond_owner TEXT NOT NULL, deadline INTEGER NOT NULL,
-    signature TEXT NOT NULL, PRIMARY KEY (output, block, bond_owner)
+    signature TEXT NOT NULL, PRIMARY KEY (output, block, owner, bond_owner)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS authorization_owner ON authorization (owner);
   CREATE TABLE IF NOT EXISTS reached (one INTEGER PRIMARY KEY CHECK (one = 1), block INTEGER NOT NULL) STRICT;
@@ -230,14 +230,14 @@ export class GuardRecords {
     });
   }
 
-  authorization(output: OutputId, block: number, bondOwner: Address): SignedAuthorization | null {
+  authorization(output: OutputId, block: number, owner: Address, bondOwner: Address): SignedAuthorization | null {
     const [row] = this.all(
-      "SELECT * FROM authorization WHERE output = ? AND block = ? AND bond_owner = ?",
-      ...[output, block, bondOwner],
+      "SELECT * FROM authorization WHERE output = ? AND block = ? AND owner = ? AND bond_owner = ?",
+      ...[output, block, owner, bondOwner],
     );
     if (row === undefined) return null;
     return {
-      ...{ owner: row["owner"] as Address, outputId: output, blockNumber: block, bondOwner },
+      ...{ owner, outputId: output, blockNumber: block, bondOwner },
       ...{ deadline: row["deadline"] as number, signature: row["signature"] as Hex },
     };
   }

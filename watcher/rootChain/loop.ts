@@ -80,7 +80,7 @@ export class RootChainLoop {
 
   /** @throws EthereumError BAD_ANSWER when events are missing, or are too many */
   private async compare(update: FollowerUpdate): Promise<void> {
-    const { rootChain, view, store, log } = this.options;
+    const { rootChain, view, log } = this.options;
     const { hash } = update.head;
     if (this.checked === hash) return;
     const counted = view.countsWith(update);
@@ -96,16 +96,22 @@ export class RootChainLoop {
     }
     if (++this.mismatches >= MISMATCHES_MAX) {
       log.error({ counted, actual }, "the contract's events do not add up: all of them are read anew");
-      this.mismatches = 0;
-      store.clear();
-      view.clear();
-      this.follower = this.follow(null);
+      this.readAgain();
     }
     throw new EthereumError(
       "BAD_ANSWER",
       "the contract's events do not add up: the nodes leave out logs, or ROOT_CHAIN_FROM_BLOCK is after the deployment",
       { counted, actual },
     );
+  }
+
+  private readAgain(): void {
+    const { store, view } = this.options;
+    this.mismatches = 0;
+    this.checked = null;
+    store.clear();
+    view.clear();
+    this.follower = this.follow(null);
   }
 
   private follow(cursor: Cursor | null): Follower {
@@ -117,7 +123,11 @@ export class RootChainLoop {
     const { log } = this.options;
     const { reading } = this;
     const message = error instanceof Error ? error.message : String(error);
-    if (error instanceof EthereumError && !error.retryable) {
+    if (error instanceof EthereumError && error.code === "REORG_PAST_FINAL") {
+      // A watcher has nothing that rests on what was final: it reads what is there now.
+      log.error({ ...error.context }, `${message}: all events are read anew`);
+      this.readAgain();
+    } else if (error instanceof EthereumError && !error.retryable) {
       reading.lost = `${message}: following Ethereum has stopped; check the nodes, then start again`;
       log.error({ err: error, ...error.context }, reading.lost);
     } else if (reading.failure !== message) {
