@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -109,6 +110,35 @@ describe("the watcher's chain, restarts and reorganisations", function () {
     return `${path} bit at ${at}`;
   }
 
+  it("without room on the disk a step says so, and the next one with room goes on: nothing is lost or told wrongly", async () => {
+    payers.pay(20);
+    await watched.look();
+    // To a write, a limit of the file's size is a disk without room; it is this process's, and lifted at once.
+    const limitFiles = (bytes: number | "unlimited"): void => {
+      const { status, stderr } = spawnSync("prlimit", ["--pid", String(process.pid), `--fsize=${bytes}:`]);
+      if (status !== 0) throw new Error(`prlimit: ${stderr.toString()}`);
+    };
+    const path = join(watched.dataDir, "blocks", "1.payments");
+    const before = statSync(path).size;
+    payers.pay(20);
+    served.sealAndCommit();
+    const failures: unknown[] = [];
+    limitFiles(before + 1000);
+    try {
+      for (let i = 0; i < 3; i++) await watched.look().catch((error: unknown) => failures.push(error));
+    } finally {
+      limitFiles("unlimited");
+    }
+    expect(failures.map((error) => (error as NodeJS.ErrnoException).code)).to.deep.equal(["EFBIG", "EFBIG", "EFBIG"]);
+    expect(watched.chain.height).to.equal(0);
+    expect(await watched.look()).to.deep.include({ breaches: [], missing: null });
+    const whole = state();
+    expect(whole).to.include({ height: 1, payments: 40 });
+    await watched.reopen();
+    await watched.look();
+    expect(state()).to.deep.equal(whole);
+  });
+
   it("a commit that is taken back, lands again, or is replaced by another", async () => {
     await history(3);
     const whole = state();
@@ -155,7 +185,8 @@ describe("the watcher's chain, restarts and reorganisations", function () {
       .to.have.length(1)
       .and.nested.property("[0].rule", "BAD_SIGNATURE");
     served.committed.pop();
-    expect((await watched.look()).breaches).to.deep.equal([]);
+    // It is still what the operator streams.
+    expect((await watched.look()).breaches).to.have.length(1);
     served.blocks[2]!.pop();
     served.commit();
     expect((await watched.look()).breaches).to.deep.equal([]);
