@@ -308,7 +308,7 @@ export class GuardStage {
       records: new ChallengerRecords(join(dataDir, "challenger.db")),
       facts: async () =>
         await Promise.resolve({
-          ...{ spendOf: () => null, accepted: () => true, placeOf: () => null },
+          ...{ spendOf: () => null, accepted: () => true, badPlaceOf: () => null, placeOf: () => null },
           proofOf: async (place: Place) => await child.proofOf(place),
         }),
       furtherDuties: async (_, head) => {
