@@ -20,7 +20,7 @@ import secp256k1 from "secp256k1";
 import type { CommittedBlock } from "../../watcher/chain/types.ts";
 import { DOMAIN } from "./protocol.ts";
 
-export const SEPARATOR = domainSeparator(DOMAIN);
+const SEPARATOR = domainSeparator(DOMAIN);
 const START_SECONDS = 1_800_000_000;
 
 export interface Owner {

@@ -69,7 +69,7 @@ describe("the watcher's chain, spends and proofs", function () {
   });
 
   it("of what Ethereum contradicts, refuses or cannot be judged: without a place, unless it is provable", async () => {
-    const [one, two, three, four] = [1n, 2n, 3n, 4n].map((amount) => served.deposit(alice, amount)) as OutputId[];
+    const [one, two, three, four] = [1n, 2n, 3n, 4n].map((amount) => served.deposit(alice, amount));
     const streamed = served.pay([one!], [ether(bob, 1n)], [alice]);
     await watched.look();
     await watched.chain.watch([one!]);
