@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import type { Finding } from "../../watcher/findings/finding.ts";
 import { Problem } from "../../watcher/http/problems.ts";
@@ -18,7 +17,7 @@ const authorization = {
 };
 
 describe("the watcher over HTTP", () => {
-  let server: FastifyInstance;
+  let server: ReturnType<typeof createServer>;
   let asked: unknown[];
   let unready: string[];
   const stream = new FindingStream();
