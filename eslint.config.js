@@ -7,6 +7,7 @@ const SOURCES = [
   "operator/**/*.ts",
   "sdk/**/*.ts",
   "cli/**/*.ts",
+  "watcher/**/*.ts",
   "explorer/**/*.{ts,tsx}",
 ];
 const TESTS = ["test/**/*.ts", "bench/**/*.ts"];

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import toolbox from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
 import { configVariable, defineConfig } from "hardhat/config";
 
-// Tests run threads beside this one: see operator/threads.ts.
+// Tests run threads beside this one: see ethereum/threads.ts.
 setFlagsFromString("--wasm-wrapper-tiering-budget=2147483647");
 
 // The compiler comes from npm: nothing is downloaded at build time.

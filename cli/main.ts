@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // `plasma`: the SDK's wallet for a terminal.
 import { readFileSync } from "node:fs";
-import { LyingOperatorError, OperatorError, WalletError } from "@plasma-billing/sdk";
+import { LyingOperatorError, OperatorError, WalletError, WatcherError } from "@plasma-billing/sdk";
 import { Command, CommanderError, Option } from "commander";
 import { accountCommands } from "./commands/account.ts";
+import { guardCommand } from "./commands/guard.ts";
 import { leavingCommands } from "./commands/leaving.ts";
 import { paymentCommands } from "./commands/payments.ts";
 import { swapCommands } from "./commands/swaps.ts";
@@ -50,6 +51,7 @@ accountCommands(program, run);
 paymentCommands(program, run);
 swapCommands(program, run);
 leavingCommands(program, run);
+guardCommand(program, run);
 
 try {
   await program.parseAsync();
@@ -65,6 +67,7 @@ function tell(error: unknown): number {
     error instanceof UsageError ||
     error instanceof WalletError ||
     error instanceof OperatorError ||
+    error instanceof WatcherError ||
     error instanceof LyingOperatorError;
   const code = error instanceof LyingOperatorError ? "LYING_OPERATOR" : (error as { code?: unknown }).code;
   const message = error instanceof Error ? error.message : String(error);

@@ -12,6 +12,8 @@ export const EVENT_TOPICS: readonly Hex[] = rootChain.fragments
   .filter((fragment) => fragment instanceof EventFragment)
   .map((event) => event.topicHash as Hex);
 const OUTPUTS = "tuple(address owner,address token,uint256 amount)[]";
+/** A priority is 34 bits of time, 30 of block number, 64 of what else tells exits apart. */
+const BLOCK_MASK = 2n ** 30n - 1n;
 const IN_FLIGHT_EXIT = [
   ...["uint128 priority", "uint64 startedAt", "uint64 salt", "address bondOwner", "bytes32[] inputIds"],
   ...[`${OUTPUTS} inputs`, `${OUTPUTS} outputs`],
@@ -61,6 +63,10 @@ export type RootChainEvent = Place &
         amount: bigint;
         /** Seconds. */
         exitableAt: number;
+        /** Of the block that has the output; of a deposit, of the one that followed it. */
+        blockNumber: number;
+        /** Key in the token's queue: the smallest is paid first. */
+        priority: bigint;
         bondOwner: Address;
         /** What the output's slot held before: a deposit's record, or zero. */
         depositRecord: bigint;
@@ -72,6 +78,8 @@ export type RootChainEvent = Place &
         /** Seconds. */
         startedAt: number;
         exitableAt: number;
+        /** Key in the queue of each token it has piggybacks in. */
+        priority: bigint;
         inputIds: Hex[];
         inputs: ExitOutput[];
         outputs: ExitOutput[];
@@ -160,9 +168,16 @@ export interface GameTerms {
   challengeBond: bigint;
 }
 
+/** Bonds of what is started for owners, in wei. */
+export interface ExitBonds {
+  standardExit: bigint;
+  inFlightExit: bigint;
+  piggyback: bigint;
+}
+
 const VIEWS = [
   ...(["nextBlockNumber", "blockHashes", "nextDepositId", "nextExitNumber"] as const),
-  ...(["operator", "exitPeriod", "challengeBond"] as const),
+  ...(["operator", "exitPeriod", "challengeBond", "standardExitBond", "inFlightExitBond", "piggybackBond"] as const),
 ] as const;
 type View = (typeof VIEWS)[number];
 const SELECTORS = Object.fromEntries(VIEWS.map((view) => [view, rootChain.getFunction(view)?.selector])) as Record<
@@ -208,6 +223,14 @@ export class RootChainReader {
     return {
       exitPeriod: Number(await this.read("exitPeriod", "", blockHash)),
       challengeBond: BigInt(await this.read("challengeBond", "", blockHash)),
+    };
+  }
+
+  async exitBonds(blockHash: Hex): Promise<ExitBonds> {
+    return {
+      standardExit: BigInt(await this.read("standardExitBond", "", blockHash)),
+      inFlightExit: BigInt(await this.read("inFlightExitBond", "", blockHash)),
+      piggyback: BigInt(await this.read("piggybackBond", "", blockHash)),
     };
   }
 
@@ -300,6 +323,8 @@ function decodeEvent(name: string, args: Result): Record<string, unknown> | null
         token: address("token"),
         amount: args["amount"],
         exitableAt: Number((args["priority"] as bigint) >> 94n),
+        blockNumber: Number(((args["priority"] as bigint) >> 64n) & BLOCK_MASK),
+        priority: args["priority"],
         bondOwner: address("bondOwner"),
         depositRecord: args["depositRecord"],
       };
@@ -332,6 +357,7 @@ function decodeInFlightExit(args: Result): Record<string, unknown> {
     transactionHash: args["transactionHash"],
     startedAt: Number(exit["startedAt"]),
     exitableAt: Number((exit["priority"] as bigint) >> 94n),
+    priority: exit["priority"],
     inputIds: (exit["inputIds"] as Result).toArray(),
     inputs: (exit["inputs"] as Result).map(plain),
     outputs: (exit["outputs"] as Result).map(plain),

@@ -23,6 +23,8 @@ export type { Header, Log, Receipt } from "./answers.ts";
 
 /** One gwei. */
 const USUAL_TIP = 1_000_000_000n;
+/** No call of ours takes so much: whoever says so is wrong. */
+const GAS_MAX = 5_000_000n;
 
 /** What a transaction does, whatever its nonce and fees. */
 export interface Call {
@@ -100,11 +102,15 @@ export class EthereumRpc {
   }
 
   /**
-   * Gas the transaction takes in the latest state.
+   * Gas the transaction takes in the latest state: the most that a node says, since one of them may be wrong. A node that says it
+   * reverts is outweighed by one that says it does not.
    * @throws EthereumError RPC_ERROR when it would revert, or the node refuses for another reason
    */
   async estimateGas({ from, to, data, value }: Call): Promise<bigint> {
     const call = { from, to, data, value: toQuantity(value) };
+    const estimates = await this.nodes.each("eth_estimateGas", [call, "latest"], quantity);
+    const likely = estimates.filter((gas) => gas <= GAS_MAX);
+    if (likely.length > 0) return likely.reduce((most, gas) => (gas > most ? gas : most));
     return quantity(await this.nodes.any("eth_estimateGas", [call, "latest"]));
   }
 

@@ -5,7 +5,7 @@ import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Logger } from "pino";
 import type { Alarm } from "./alarms.ts";
 import type { ChainSync } from "./chainSync.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 import type { Committer } from "./settlement/committer.ts";
 
 /** Without an answer for so long, Ethereum counts as out of reach. */

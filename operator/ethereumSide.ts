@@ -5,7 +5,7 @@ import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Logger } from "pino";
 import { ChainSync } from "./chainSync.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 import { EthereumLoop } from "./ethereumLoop.ts";
 import type { Payment } from "./reads.ts";
 import type { Sequencer } from "./sequencer.ts";

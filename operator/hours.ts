@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 import type { Sequencer } from "./sequencer.ts";
 
 /** The next end of an hour, in Unix milliseconds: hours are aligned to the clock. */

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
 import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import { RootChainReader } from "@plasma-billing/ethereum/rootChain.ts";
 import { externalSigner, keySigner, keystoreSigner, type Signer } from "@plasma-billing/ethereum/signer.ts";
@@ -12,20 +11,27 @@ import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { getAddress, SigningKey } from "ethers";
 import { pino, type Logger } from "pino";
 import { AlarmLog } from "./alarms.ts";
-import { Challenger, type ChallengerOptions } from "./challenger/challenger.ts";
-import type { OpenExit } from "./challenger/exits.ts";
-import { factsOf } from "./challenger/facts.ts";
-import type { Facts } from "./challenger/planner.ts";
-import { ChallengerRecords } from "./challenger/records.ts";
-import { systemClock as clock } from "./clock.ts";
-import { StartupError, systemCode } from "./errors.ts";
+import { Challenger, type ChallengerOptions } from "@plasma-billing/ethereum/challenging/challenger.ts";
+import type { OpenExit } from "@plasma-billing/ethereum/challenging/exits.ts";
+import { factsOf } from "./challengerFacts.ts";
+import type { Facts } from "@plasma-billing/ethereum/challenging/planner.ts";
+import { ChallengerRecords } from "@plasma-billing/ethereum/challenging/records.ts";
+import { systemClock as clock } from "@plasma-billing/ethereum/process/clock.ts";
+import { aborted, stopSignal } from "@plasma-billing/ethereum/process/ending.ts";
+import {
+  explainEthereum,
+  listen,
+  refuseToStart,
+  StartupError,
+  systemCode,
+} from "@plasma-billing/ethereum/process/startup.ts";
 import type { EthereumLoop } from "./ethereumLoop.ts";
 import { openEthereumSide } from "./ethereumSide.ts";
 import { Health } from "./health.ts";
 import { nextHourEnd, runHours, sealNow } from "./hours.ts";
 import type { OperatorPort, Status } from "./http/ports.ts";
-import { createServer, type Server } from "./http/server.ts";
-import { lockFolder } from "./lock.ts";
+import { createServer } from "./http/server.ts";
+import { lockFolder } from "@plasma-billing/ethereum/process/lock.ts";
 import { Preparation } from "./market/prepare.ts";
 import { Registrar, serviceNodeEntry, type Pricing } from "./market/registrar.ts";
 import { metricsOf } from "./metrics.ts";
@@ -36,10 +42,8 @@ import { SettlementRecords } from "./settlement/records.ts";
 import { settlementStatus } from "./settlement/status.ts";
 import { Store } from "./store.ts";
 import { Tokens } from "./tokens.ts";
-import { VerificationPool } from "./verification/pool.ts";
+import { VerificationPool } from "@plasma-billing/ethereum/verification/pool.ts";
 
-/** After Ctrl-C everything taken is written; what hangs longer than this is left behind. */
-const SHUTDOWN_MS = 4_000;
 const LOOPS_END_MS = 1_000;
 const ALARMS_MS = 1_000;
 
@@ -175,34 +179,6 @@ function submitting(loop: EthereumLoop, pool: VerificationPool, sequencer: Seque
   };
 }
 
-/** Aborts at Ctrl-C and at SIGTERM. */
-function stopSignal(log: Logger): AbortSignal {
-  const controller = new AbortController();
-  const stop = (name: string): void => {
-    if (controller.signal.aborted) return;
-    log.info({ signal: name }, "stopping");
-    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
-    controller.abort();
-  };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
-  return controller.signal;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-async function listen(server: Server, { host, port }: Settings): Promise<void> {
-  try {
-    await server.listen({ host, port });
-  } catch (error) {
-    const message = `cannot listen on ${host}:${port} (${systemCode(error) ?? String(error)}): set another PORT or HOST`;
-    throw new StartupError("PORT_UNUSABLE", message, { host, port }, error);
-  }
-}
-
 /** Nobody can make output ids that are slow to look up. */
 function tableSecret(): TableSecret {
   const bytes = randomBytes(8);
@@ -312,27 +288,4 @@ async function openKey(key: KeySource, operator: Address): Promise<Signer> {
   }
 }
 
-function explainEthereum(error: unknown): never {
-  if (!(error instanceof EthereumError)) throw error;
-  const { message, context } = error;
-  switch (error.code) {
-    case "WRONG_CHAIN":
-      throw new StartupError("WRONG_CHAIN", `${message}: set L1_RPC_URLS to nodes of one chain`, context, error);
-    case "WRONG_CONTRACT":
-      throw new StartupError(
-        "WRONG_CONTRACT",
-        `${message}: set ROOT_CHAIN_ADDRESS to the address that the deployment printed`,
-        context,
-        error,
-      );
-    default:
-      throw new StartupError("ETHEREUM_UNREACHABLE", `${message}: set L1_RPC_URLS to a node that runs`, context, error);
-  }
-}
-
-main().catch((error: unknown) => {
-  // One line for what somebody can mend; a stack for what is a fault of ours.
-  if (error instanceof StartupError) process.stderr.write(`${error.code}: ${error.message}\n`);
-  else process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exit(1);
-});
+main().catch(refuseToStart);

@@ -228,6 +228,11 @@ export class Reads {
     return block === undefined ? null : { from: block.firstEntry, to: block.sealEntry };
   }
 
+  /** Journal position of the payment at a place; null where there is none. */
+  async entryAt(blockNumber: number, transactionIndex: number): Promise<number | null> {
+    return (await this.index.paymentAt(blockNumber, transactionIndex))?.position ?? null;
+  }
+
   stateOf(id: OutputId): OutputState {
     return this.ledger.output(id)?.state ?? "spent";
   }

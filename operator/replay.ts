@@ -1,7 +1,7 @@
 import { decodeJsonEntry, PAYMENT_KIND } from "@plasma-billing/protocol/entryBytes.ts";
 import { InvariantError, ProtocolError } from "@plasma-billing/protocol/errors.ts";
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
-import { StartupError } from "./errors.ts";
+import { StartupError } from "@plasma-billing/ethereum/process/startup.ts";
 import type { JournalGroup } from "./journal/journal.ts";
 
 /**

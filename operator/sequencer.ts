@@ -7,8 +7,8 @@ import { decodePayment, paymentBytes, countsAt } from "@plasma-billing/protocol/
 import type { TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import { hashOf, MALFORMED, PAYMENT_IN_VERIFIED, VERDICT_AT } from "@plasma-billing/protocol/verifiedPayment.ts";
 import type { Logger } from "pino";
-import type { Clock } from "./clock.ts";
-import { StartupError, systemCode } from "./errors.ts";
+import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
+import { StartupError, systemCode } from "@plasma-billing/ethereum/process/startup.ts";
 import { GroupBuffer } from "./journal/groups.ts";
 import type { Journal, JournalGroup } from "./journal/journal.ts";
 import { explain, mayBeOld, type History, type Refusal } from "./refusals.ts";

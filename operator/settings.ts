@@ -1,11 +1,14 @@
-import { isIP } from "node:net";
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { ETHER } from "@plasma-billing/protocol/transaction.ts";
 import { computeAddress } from "ethers";
-import { StartupError } from "./errors.ts";
+import {
+  isPrivateKey,
+  parseAddress,
+  parseUrls,
+  SettingsReader,
+} from "@plasma-billing/ethereum/process/settingsReader.ts";
 import { SNAPSHOT_ENTRIES } from "./snapshots.ts";
 
 export type KeySource =
@@ -42,76 +45,42 @@ export interface Settings {
   verifyThreads: number;
 }
 
-const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 const ADMIN_TOKEN_CHARACTERS_MIN = 16;
 const YEAR_SECONDS = 31_536_000;
-/** Private keys are the numbers from 1 below the order of secp256k1's group. */
-const CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 
 /**
  * Reads the settings from environment variables; an empty one counts as not set.
  * @throws StartupError WRONG_SETTINGS that names every wrong one at once. Values that may be secret are never shown.
  */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const wrong: string[] = [];
-  const get = (name: string): string | null => (env[name] === undefined || env[name] === "" ? null : env[name]);
-  const read = <T>(name: string, fallback: T | null, expected: string, parse: (text: string) => T | null): T => {
-    const text = get(name);
-    const value = text === null ? fallback : parse(text);
-    if (value !== null) return value;
-    wrong.push(text === null ? `${name} is missing: ${expected}` : `${name} must be ${expected}`);
-    return undefined as T;
-  };
-  const integer = (name: string, fallback: number, min: number, max: number): number =>
-    read(name, fallback, `a whole number from ${min} to ${max}`, (text) => parseInteger(text, min, max));
-
+  const reader = new SettingsReader(env);
   const settings: Settings = {
-    rpcUrls: read("L1_RPC_URLS", null, "http(s) URLs of Ethereum nodes, separated by commas", parseUrls),
-    rootChain: read("ROOT_CHAIN_ADDRESS", null, "the address of the deployed RootChain contract", parseAddress),
-    key: readKey(get, wrong),
-    challengerKey: read<{ key: Hex | null }>(
-      "CHALLENGER_PRIVATE_KEY",
-      { key: null },
-      "a private key: 0x and 64 hex digits",
-      (text) => (isPrivateKey(text) ? { key: text as Hex } : null),
-    )?.key,
-    fromBlock: integer("ROOT_CHAIN_FROM_BLOCK", 0, 0, Number.MAX_SAFE_INTEGER),
-    commitIntervalSeconds: integer("COMMIT_INTERVAL_SECONDS", 3600, 1, YEAR_SECONDS),
-    dataDir: resolve(get("DATA_DIR") ?? "./data"),
-    host: read("HOST", "127.0.0.1", "an IP address, or localhost", (text) =>
-      isIP(text) !== 0 || text === "localhost" ? text : null,
-    ),
-    port: integer("PORT", 3001, 0, 65_535),
-    depositFinality: read("DEPOSIT_FINALITY", "finalized", "finalized, or a number of confirmations from 1", (text) =>
-      text === "finalized" ? "finalized" : parseInteger(text, 1, 10_000),
-    ),
-    maxFeeGwei: integer("MAX_FEE_GWEI", 200, 1, 1_000_000),
-    adminToken: read<{ token: string | null }>(
+    rpcUrls: reader.read("L1_RPC_URLS", null, "http(s) URLs of Ethereum nodes, separated by commas", parseUrls),
+    rootChain: reader.read("ROOT_CHAIN_ADDRESS", null, "the address of the deployed RootChain contract", parseAddress),
+    key: readKey(reader),
+    challengerKey: reader.privateKey("CHALLENGER_PRIVATE_KEY"),
+    fromBlock: reader.integer("ROOT_CHAIN_FROM_BLOCK", 0, 0, Number.MAX_SAFE_INTEGER),
+    commitIntervalSeconds: reader.integer("COMMIT_INTERVAL_SECONDS", 3600, 1, YEAR_SECONDS),
+    dataDir: resolve(reader.get("DATA_DIR") ?? "./data"),
+    host: reader.host("HOST"),
+    port: reader.integer("PORT", 3001, 0, 65_535),
+    depositFinality: reader.finality("DEPOSIT_FINALITY"),
+    maxFeeGwei: reader.integer("MAX_FEE_GWEI", 200, 1, 1_000_000),
+    adminToken: reader.optional(
       "ADMIN_TOKEN",
-      { token: null },
       `at least ${ADMIN_TOKEN_CHARACTERS_MIN} characters without spaces`,
-      (text) => (text.length >= ADMIN_TOKEN_CHARACTERS_MIN && !/\s/.test(text) ? { token: text } : null),
-    )?.token,
-    logLevel: read("LOG_LEVEL", "info", `one of ${LOG_LEVELS.join(", ")}`, (text) =>
-      LOG_LEVELS.includes(text) ? text : null,
+      (text) => (text.length >= ADMIN_TOKEN_CHARACTERS_MIN && !/\s/.test(text) ? text : null),
     ),
-    ethereumPollMs: integer("ETHEREUM_POLL_MS", 2000, 50, 60_000),
-    serviceNode: read<{ address: Address | null }>("SERVICE_NODE_ADDRESS", { address: null }, "an address", (text) => {
-      const address = parseAddress(text);
-      return address === null ? null : { address };
-    })?.address,
-    serviceNodeKey: read<{ key: Hex | null }>(
-      "SERVICE_NODE_PRIVATE_KEY",
-      { key: null },
-      "a private key: 0x and 64 hex digits",
-      (text) => (isPrivateKey(text) ? { key: text as Hex } : null),
-    )?.key,
-    storagePrice: readPrice(read),
-    snapshotEntries: integer("SNAPSHOT_ENTRIES", SNAPSHOT_ENTRIES, 100, 1_000_000_000),
-    verifyThreads: integer("VERIFY_THREADS", availableParallelism(), 1, 256),
+    logLevel: reader.logLevel("LOG_LEVEL"),
+    ethereumPollMs: reader.integer("ETHEREUM_POLL_MS", 2000, 50, 60_000),
+    serviceNode: reader.optional("SERVICE_NODE_ADDRESS", "an address", parseAddress),
+    serviceNodeKey: reader.privateKey("SERVICE_NODE_PRIVATE_KEY"),
+    storagePrice: readPrice(reader),
+    snapshotEntries: reader.integer("SNAPSHOT_ENTRIES", SNAPSHOT_ENTRIES, 100, 1_000_000_000),
+    verifyThreads: reader.threads("VERIFY_THREADS"),
   };
-  checkServiceNode(settings, wrong);
-  if (wrong.length > 0) throw new StartupError("WRONG_SETTINGS", `settings: ${wrong.join("; ")}`, { wrong });
+  checkServiceNode(settings, reader.wrong);
+  reader.refuseWrong();
   return settings;
 }
 
@@ -129,19 +98,19 @@ export function describeSettings(settings: Settings): Record<string, unknown> {
   };
 }
 
-type Read = <T>(name: string, fallback: T | null, expected: string, parse: (text: string) => T | null) => T;
-
-function readPrice(read: Read): Settings["storagePrice"] {
-  const { price } = read<{ price: bigint | null }>(
+function readPrice(reader: SettingsReader): Settings["storagePrice"] {
+  const price = reader.optional(
     "STORAGE_PRICE_PER_GIB_DAY",
-    { price: null },
     "a whole number from 1, in the token's smallest unit",
-    (text) => (/^[1-9][0-9]{0,59}$/.test(text) ? { price: BigInt(text) } : null),
-  ) ?? { price: null };
-  const token = read<Address>("STORAGE_PRICE_TOKEN", ETHER, "the address of a token, or zeros for ether", (text) =>
-    text === ETHER ? ETHER : parseAddress(text),
+    (text) => (/^[1-9][0-9]{0,59}$/.test(text) ? BigInt(text) : null),
   );
-  return price === null ? null : { token, pricePerGibDay: price };
+  const token = reader.read<Address>(
+    "STORAGE_PRICE_TOKEN",
+    ETHER,
+    "the address of a token, or zeros for ether",
+    (text) => (text === ETHER ? ETHER : parseAddress(text)),
+  );
+  return price === null || price === undefined ? null : { token, pricePerGibDay: price };
 }
 
 /** What belongs together must be there together. */
@@ -154,11 +123,12 @@ function checkServiceNode({ serviceNode, serviceNodeKey, storagePrice }: Setting
   if (storagePrice === null) wrong.push("SERVICE_NODE_PRIVATE_KEY needs STORAGE_PRICE_PER_GIB_DAY to quote");
 }
 
-function readKey(get: (name: string) => string | null, wrong: string[]): KeySource {
-  const privateKey = get("OPERATOR_PRIVATE_KEY");
-  const path = get("OPERATOR_KEYSTORE");
-  const passwordFile = get("OPERATOR_KEYSTORE_PASSWORD_FILE");
-  const url = get("SIGNER_URL");
+function readKey(reader: SettingsReader): KeySource {
+  const { wrong } = reader;
+  const privateKey = reader.get("OPERATOR_PRIVATE_KEY");
+  const path = reader.get("OPERATOR_KEYSTORE");
+  const passwordFile = reader.get("OPERATOR_KEYSTORE_PASSWORD_FILE");
+  const url = reader.get("SIGNER_URL");
   const keystore = path !== null || passwordFile !== null;
   const given = [
     ...(privateKey === null ? [] : ["OPERATOR_PRIVATE_KEY"]),
@@ -177,23 +147,4 @@ function readKey(get: (name: string) => string | null, wrong: string[]): KeySour
     wrong.push("OPERATOR_PRIVATE_KEY must be a private key: 0x and 64 hex digits");
   }
   return { kind: "privateKey", privateKey: privateKey as Hex };
-}
-
-function isPrivateKey(text: string): boolean {
-  return /^0x[0-9a-fA-F]{64}$/.test(text) && BigInt(text) > 0n && BigInt(text) < CURVE_ORDER;
-}
-
-function parseInteger(text: string, min: number, max: number): number | null {
-  if (!/^[0-9]{1,16}$/.test(text)) return null;
-  const value = Number(text);
-  return value >= min && value <= max ? value : null;
-}
-
-function parseAddress(text: string): Address | null {
-  return /^0x[0-9a-fA-F]{40}$/.test(text) && !/^0x0{40}$/.test(text) ? (text.toLowerCase() as Address) : null;
-}
-
-function parseUrls(text: string): string[] | null {
-  const urls = text.split(",").map((url) => url.trim());
-  return urls.every((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) ? urls : null;
 }

@@ -3,9 +3,9 @@ import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { HEAD_VERSION, readMarket, writeMarket } from "@plasma-billing/protocol/ledgerHead.ts";
 import type { MarketRecord } from "@plasma-billing/protocol/market/market.ts";
 import type { Logger } from "pino";
-import { StartupError } from "./errors.ts";
-import { openNewestSnapshot, removeOldSnapshots } from "./journal/snapshotFile.ts";
-import { SnapshotThread } from "./journal/snapshotThread.ts";
+import { StartupError } from "@plasma-billing/ethereum/process/startup.ts";
+import { openNewestSnapshot, removeOldSnapshots } from "@plasma-billing/ethereum/snapshots/file.ts";
+import { SnapshotThread } from "@plasma-billing/ethereum/snapshots/thread.ts";
 
 /** Replaying so many takes a few seconds. */
 export const SNAPSHOT_ENTRIES = 1_000_000;

@@ -1,6 +1,6 @@
 import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { Logger } from "pino";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 import { PaymentIndex } from "./index/client.ts";
 import { Journal } from "./journal/journal.ts";
 import { Sequencer } from "./sequencer.ts";

@@ -1,7 +1,7 @@
 import type { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { AbiCoder } from "ethers";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 
 /** What a token calls itself; null where its contract does not say it, or nothing that can be shown. */
 export interface TokenView {

@@ -15,6 +15,23 @@ export class OperatorError extends Error {
   }
 }
 
+/** A watcher refused, or cannot be reached. */
+export class WatcherError extends Error {
+  /** Of docs/WATCHING.md; `UNREACHABLE` when nothing was answered. */
+  readonly code: string;
+  /** HTTP status; null when that is not why. */
+  readonly status: number | null;
+  readonly context: Record<string, unknown>;
+
+  constructor(code: string, status: number | null, detail: string, context: Record<string, unknown> = {}) {
+    super(`${code}: ${detail}`);
+    this.name = "WatcherError";
+    this.code = code;
+    this.status = status;
+    this.context = context;
+  }
+}
+
 /** What the operator says contradicts a signature, a hash, a proof or Ethereum. Keep the message: it is evidence. */
 export class LyingOperatorError extends Error {
   readonly claimed: unknown;

@@ -83,8 +83,8 @@ export class Evidence {
     const { hash, transaction, inputs, blockNumber } = shown;
     await this.learnPayment(transaction, hash);
     this.told.set(hash, blockNumber);
-    if (shown.state !== "accepted" && (await this.prove(hash, transaction))) return;
-    // No block on Ethereum has it yet: to leave with it one has to show where its inputs come from.
+    if (shown.state !== "accepted") await this.prove(hash, transaction);
+    // As long as no block on Ethereum has it, or that block turns out to be bad, one leaves by showing where its inputs come from.
     for (const input of inputs) await this.learnSource(input);
   }
 

@@ -1,5 +1,12 @@
 // The wallet of the Plasma Billing child chain, for Node and browsers.
-export { Book, type KnownPayment, type OwnOutput } from "./book.ts";
+export {
+  authorizable,
+  authorizer,
+  signAuthorization,
+  type AuthorizedOutput,
+  type SignedAuthorization,
+} from "./authorizations.ts";
+export { Book, depositNote, paymentNote, type KnownPayment, type Note, type OwnOutput } from "./book.ts";
 export {
   checkDeposit,
   checkOutput,
@@ -13,10 +20,11 @@ export {
 } from "./checks.ts";
 export { chooseCoins, type Choice, type Coin } from "./coins.ts";
 export type { Deposited, DepositRequest } from "./deposits.ts";
-export { LyingOperatorError, OperatorError, WalletError, type WalletCode } from "./errors.ts";
+export { LyingOperatorError, OperatorError, WalletError, WatcherError, type WalletCode } from "./errors.ts";
 export type { ExitProgress } from "./exitHistory.ts";
-export { followExit, processExits, type StartedExit } from "./exits.ts";
-export { decodeKit, encodeKit, type ExitKit } from "./kit.ts";
+export { cannotFly, followExit, processExits, type StartedExit } from "./exits.ts";
+export { GUARD_DAYS, Guarding, type Guarded, type GuardOptions } from "./guarding.ts";
+export { decodeKit, encodeKit, kitOf, type ExitKit } from "./kit.ts";
 export { finishLeaving, leave, leaving, type LeaveOptions, type Leaving } from "./leave.ts";
 export type {
   Market,

@@ -13,6 +13,8 @@ import type { Proof } from "./operatorClient.ts";
 
 const KIT_FORMAT = "plasma-billing-exit-kit";
 const KIT_VERSION = 1;
+/** Who has to leave because of a bad block does so within one exit period of its commit: some days, never two months. */
+const SOURCES_KEPT_SECONDS = 60 * 86_400;
 
 /** All that is needed to take out everything an account has, with any Ethereum node and nothing else: docs/EXIT_KIT.md. */
 export interface ExitKit {
@@ -41,7 +43,13 @@ export function kitOf(book: Book, chainId: bigint, contract: Address, createdAt:
     if (creator !== null) payments.set(creator.payment.hash, creator.payment);
     else if (book.deposits.has(id)) deposits.add(id);
   };
-  for (const { id } of unspent) needSource(id);
+  for (const { id, source } of unspent) {
+    needSource(id);
+    // Should its block be found to be bad, it leaves in flight.
+    const made = "hash" in source ? book.payments.get(source.hash) : undefined;
+    const age = made?.proof == null ? Infinity : createdAt / 1000 - made.proof.header.timestamp;
+    if (age < SOURCES_KEPT_SECONDS) for (const input of made?.transaction.inputs ?? []) needSource(input);
+  }
   // What it was paid counts while no block is known to have it, even if it has signed that away in the same hour.
   const paysOwner = ({ hash, transaction }: KnownPayment): boolean =>
     transaction.outputs.some(({ owner }, i) => {

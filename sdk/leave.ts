@@ -17,6 +17,11 @@ export interface LeaveOptions {
   signer: Signer;
   /** Ethereum block of the contract's deployment: nothing before is read. */
   fromBlock?: number;
+  /**
+   * The first block that is invalid or withheld, as a watcher names it: from there on nothing counts as committed. What those blocks
+   * have of the owner's leaves in flight.
+   */
+  firstBadBlock?: number;
   /** Told each step. */
   log?: (line: string) => void;
 }
@@ -46,7 +51,7 @@ interface Plan {
  * @throws WalletError WRONG_SIGNER, WRONG_NETWORK, INSUFFICIENT_FUNDS before anything is sent
  */
 export async function leave(options: LeaveOptions): Promise<Leaving> {
-  const { kit, provider, signer, fromBlock = 0, log = () => undefined } = options;
+  const { kit, provider, signer, fromBlock = 0, firstBadBlock, log = () => undefined } = options;
   const rootChain = await RootChain.connect(provider, kit.contract, BigInt(kit.chainId));
   const address = (await signer.getAddress()).toLowerCase();
   if (address !== kit.owner) {
@@ -55,9 +60,9 @@ export async function leave(options: LeaveOptions): Promise<Leaving> {
       address,
     });
   }
-  const book = await checkedBook(rootChain, kit);
+  const { book, undone } = await checkedBook(rootChain, kit, firstBadBlock);
   const history = await ExitHistory.read(rootChain, fromBlock);
-  const { standard, flights, stranded } = await planOf(rootChain, kit, book, history);
+  const { standard, flights, stranded } = await planOf(rootChain, kit, { book, undone }, history);
   await checkFunds(rootChain, kit.owner, standard.length, flights);
   const refused = [...stranded];
   if (standard.length > 0) {
@@ -80,11 +85,12 @@ export async function leave(options: LeaveOptions): Promise<Leaving> {
 }
 
 /** How far it is, without sending anything. */
-export async function leaving({ kit, provider, fromBlock = 0 }: Omit<LeaveOptions, "signer">): Promise<Leaving> {
+export async function leaving(options: Omit<LeaveOptions, "signer">): Promise<Leaving> {
+  const { kit, provider, fromBlock = 0, firstBadBlock } = options;
   const rootChain = await RootChain.connect(provider, kit.contract, BigInt(kit.chainId));
-  const book = await checkedBook(rootChain, kit);
+  const { book, undone } = await checkedBook(rootChain, kit, firstBadBlock);
   const history = await ExitHistory.read(rootChain, fromBlock);
-  const { stranded } = await planOf(rootChain, kit, book, history);
+  const { stranded } = await planOf(rootChain, kit, { book, undone }, history);
   return { outputs: outputsOf(kit, book, history), stranded };
 }
 
@@ -103,23 +109,37 @@ export async function finishLeaving({ kit, provider, signer, fromBlock = 0 }: Le
   return processed;
 }
 
-/** What the kit knows; without proofs of blocks that Ethereum has not, or not so any more. */
-async function checkedBook(rootChain: RootChain, kit: ExitKit): Promise<Book> {
+interface CheckedBook {
+  book: Book;
+  /** The owner's payments whose proofs do not count. */
+  undone: TransactionHash[];
+}
+
+/** What the kit knows; without proofs of blocks that Ethereum has not, or not so any more, and of bad ones. */
+async function checkedBook(rootChain: RootChain, kit: ExitKit, firstBadBlock = Infinity): Promise<CheckedBook> {
   const book = bookOf(kit);
   const kept = new Map<number, Promise<string>>();
-  for (const { hash, proof } of [...book.payments.values()]) {
+  const undone: TransactionHash[] = [];
+  for (const { hash, transaction, signed, proof } of [...book.payments.values()]) {
     if (proof === null) continue;
     const { number } = proof.header;
     const there = kept.get(number) ?? rootChain.blockHash(number);
     kept.set(number, there);
-    if ((await there) !== blockHash(proof.header)) book.apply({ kind: "unproven", hash });
+    if (number < firstBadBlock && (await there) === blockHash(proof.header)) continue;
+    book.apply({ kind: "unproven", hash });
+    if (signed || transaction.outputs.some(({ owner }) => owner === kit.owner)) undone.push(hash);
   }
-  return book;
+  return { book, undone };
 }
 
-async function planOf(rootChain: RootChain, kit: ExitKit, book: Book, history: ExitHistory): Promise<Plan> {
+async function planOf(
+  rootChain: RootChain,
+  kit: ExitKit,
+  { book, undone }: CheckedBook,
+  history: ExitHistory,
+): Promise<Plan> {
   const plan: Plan = { standard: [], flights: [], stranded: [] };
-  const uncommitted = new Set<TransactionHash>(kit.inFlight);
+  const uncommitted = new Set<TransactionHash>([...kit.inFlight, ...undone]);
   for (const id of kit.outputs) {
     const output = book.outputs.get(id) as OwnOutput;
     // Its exit would be challenged, with the owner's own signature.

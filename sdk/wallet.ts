@@ -30,6 +30,7 @@ import { LyingOperatorError, OperatorError, WalletError } from "./errors.ts";
 import { Evidence } from "./evidence.ts";
 import { ExitHistory, type ExitProgress } from "./exitHistory.ts";
 import { followExit, processExits, startExits, type StartedExit } from "./exits.ts";
+import { Guarding } from "./guarding.ts";
 import { encodeKit, kitOf, type ExitKit } from "./kit.ts";
 import { Market } from "./market.ts";
 import { OperatorClient, type Balance, type ShownOutput } from "./operatorClient.ts";
@@ -58,6 +59,8 @@ export class Wallet {
   readonly signer: Signer;
   readonly book: Book;
   readonly market: Market;
+  /** Keeps the watcher authorized that the options name; null without one. */
+  readonly guarding: Guarding | null;
   private readonly store: WalletStore;
   private readonly kitStore: TextStore | null;
   private readonly fromBlock: number;
@@ -84,6 +87,7 @@ export class Wallet {
     this.lanes = options.lanes ?? LANES;
     this.evidence = new Evidence(operator, rootChain, this.book, this.fromBlock, async (note) => await this.note(note));
     this.market = new Market(this, options.serviceNode ?? null);
+    this.guarding = options.guard === undefined ? null : new Guarding(this, options.guard);
   }
 
   /**
@@ -179,7 +183,7 @@ export class Wallet {
 
   /**
    * Brings the wallet up to date: sends again what got no answer, takes in what it was paid, collects proofs of hours that
-   * landed, and writes the exit kit. Everything is checked first.
+   * landed, and writes the exit kit. Everything is checked first. Last the watcher that guards it is told: `guarding.problem`.
    * @throws LyingOperatorError; OperatorError
    */
   async sync(): Promise<void> {
@@ -195,6 +199,7 @@ export class Wallet {
     await this.evidence.returned(ids);
     await this.evidence.collectProofs();
     await this.saveKit();
+    await this.guarding?.keep();
   }
 
   /** Proofs of all it has, of blocks that Ethereum has by now, and again of those that it undid. @throws LyingOperatorError */

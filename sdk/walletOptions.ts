@@ -2,6 +2,7 @@ import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Output, SignedTransaction, Transaction } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Provider, Signer } from "ethers";
+import type { GuardOptions } from "./guarding.ts";
 import type { OperatorClient, Receipt } from "./operatorClient.ts";
 import type { TextStore, WalletStore } from "./store.ts";
 
@@ -20,6 +21,8 @@ export interface WalletOptions {
   fromBlock?: number;
   /** The service node that is known to be the right one; without it the operator's word is taken. */
   serviceNode?: Address;
+  /** A watcher that guards the account: each `sync` authorizes it to exit for what is new. */
+  guard?: GuardOptions;
   /** Into how many outputs one is split when many payments wait for it; 1: never. */
   lanes?: number;
 }

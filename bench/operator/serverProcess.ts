@@ -6,12 +6,12 @@ import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { ZERO_HASH } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { pino } from "pino";
-import { systemClock as clock } from "../../operator/clock.ts";
+import { systemClock as clock } from "../../ethereum/process/clock.ts";
 import { createIntake } from "../../operator/http/intake.ts";
 import { PaymentIndex } from "../../operator/index/client.ts";
 import { Journal } from "../../operator/journal/journal.ts";
 import { Sequencer } from "../../operator/sequencer.ts";
-import { VerificationPool } from "../../operator/verification/pool.ts";
+import { VerificationPool } from "@plasma-billing/ethereum/verification/pool.ts";
 import { laneAddress } from "./lanes.ts";
 import { BENCH_DOMAIN } from "./store.ts";
 

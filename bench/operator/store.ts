@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import { pino } from "pino";
-import { systemClock as clock } from "../../operator/clock.ts";
+import { systemClock as clock } from "../../ethereum/process/clock.ts";
 import { Store } from "../../operator/store.ts";
 
 export const BENCH_DOMAIN = {

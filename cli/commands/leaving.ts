@@ -2,8 +2,15 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { decodeKit, encodeKit, finishLeaving, leave, leaving, type Leaving } from "@plasma-billing/sdk";
 import { textFile } from "@plasma-billing/sdk/node";
+import { UsageError } from "../errors.ts";
 import type { Runner } from "../runner.ts";
 import type { Session } from "../session.ts";
+
+interface ExitOptions {
+  kit: string;
+  look?: boolean;
+  firstBadBlock?: string;
+}
 
 /** Back to Ethereum: with the operator there, or without it. */
 export function leavingCommands(program: Command, run: Runner): void {
@@ -97,16 +104,17 @@ function exitCommands(program: Command, run: Runner): void {
       "leave with everything, needing an Ethereum node and the kit only; run it again to go on, and when the time has come",
     )
     .requiredOption("--kit <file>", "the exit kit")
+    .option("--first-bad-block <number>", "the block a watcher found invalid or withheld: nothing from it on counts")
     .option("--look", "only tell how far it is: no key is needed")
     .action(
-      run(async (session, { kit: file, look }: { kit: string; look?: boolean }) => {
+      run(async (session, { kit: file, look, firstBadBlock }: ExitOptions) => {
         const kit = decodeKit(await readFile(file, "utf8"));
         const { provider, fromBlock, out } = session;
-        if (look === true) return await showLeaving(session, await leaving({ kit, provider, fromBlock }));
+        const bad = firstBadBlock === undefined ? {} : { firstBadBlock: blockNumberOf(firstBadBlock) };
+        const asked = { kit, provider, fromBlock, ...bad };
+        if (look === true) return await showLeaving(session, await leaving(asked));
         const options = {
-          kit,
-          provider,
-          fromBlock,
+          ...asked,
           signer: await session.signer(),
           log: (line: string) => out.progress(line),
         };
@@ -114,9 +122,15 @@ function exitCommands(program: Command, run: Runner): void {
         if (state.outputs.some((output) => output.state === "processable")) {
           out.progress(`${await finishLeaving(options)} entries of the queues are worked off`);
         }
-        await showLeaving(session, await leaving({ kit, provider, fromBlock }));
+        await showLeaving(session, await leaving(asked));
       }),
     );
+}
+
+function blockNumberOf(text: string): number {
+  if (!/^[1-9][0-9]{0,9}$/.test(text))
+    throw new UsageError(`--first-bad-block must be the number of a block, not ${text}`);
+  return Number(text);
 }
 
 async function showLeaving(session: Session, { outputs, stranded }: Leaving): Promise<void> {

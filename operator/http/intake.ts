@@ -3,10 +3,10 @@ import type { ProtocolError } from "@plasma-billing/protocol/errors.ts";
 import { PAYMENT_BYTES_MAX } from "@plasma-billing/protocol/paymentBytes.ts";
 import type { Logger } from "pino";
 import type { SubmitResult } from "../sequencer.ts";
-import { BATCH_PAYMENTS_MAX, type IntakeRequest } from "../verification/bodies.ts";
+import { BATCH_PAYMENTS_MAX, type IntakeRequest } from "@plasma-billing/ethereum/verification/bodies.ts";
 import { overloaded, pausedProblem, Problem, problemJson, problemHeaders } from "./problems.ts";
 
-export type { IntakeRequest } from "../verification/bodies.ts";
+export type { IntakeRequest } from "@plasma-billing/ethereum/verification/bodies.ts";
 
 /** What became of a body. `judged`: one result for each payment in it. */
 export type IntakeAnswer =

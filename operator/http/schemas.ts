@@ -18,6 +18,11 @@ export const PageQuery = strict({
   limit: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,3}$" })),
   cursor: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9_-]{1,44}$" })),
 });
+/** Feeds begin at a payment's index; pages at a cursor. */
+export const BlockPaymentsQuery = strict({
+  ...PageQuery.properties,
+  from: Type.Optional(Type.String({ pattern: "^(0|[1-9][0-9]{0,6})$" })),
+});
 export const OutputsQuery = strict({
   ...PageQuery.properties,
   state: Type.Optional(Type.Enum(["pending", "available", "exiting", "spent", "withdrawn"])),

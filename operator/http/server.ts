@@ -15,7 +15,7 @@ import { IndexBehindError } from "../index/ports.ts";
 import { allowReading } from "./cors.ts";
 import { EXPLORER_FOLDER, explorerFiles } from "./explorerFiles.ts";
 import { createIntake } from "./intake.ts";
-import { isDeeper } from "./jsonDepth.ts";
+import { isDeeper } from "@plasma-billing/ethereum/verification/jsonDepth.ts";
 import { documentation, documentationRoutes } from "./openapi.ts";
 import type { OperatorPort } from "./ports.ts";
 import { Problem, problemJson, sendProblem } from "./problems.ts";

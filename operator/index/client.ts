@@ -2,7 +2,7 @@ import type { DepositEntry } from "@plasma-billing/protocol/entries.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
-import { Thread } from "../threads.ts";
+import { Thread } from "@plasma-billing/ethereum/threads.ts";
 import {
   SharedProgress,
   type Answer,

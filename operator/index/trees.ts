@@ -6,8 +6,8 @@ import { decodeJsonEntry, HASH_AT, JSON_KIND, PAYMENT_AT, PAYMENT_KIND } from "@
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Logger } from "pino";
-import { systemCode } from "../errors.ts";
-import { syncFolder } from "../lock.ts";
+import { systemCode } from "@plasma-billing/ethereum/process/startup.ts";
+import { syncFolder } from "@plasma-billing/ethereum/process/lock.ts";
 import type { Places } from "./places.ts";
 import type { EntrySource } from "./ports.ts";
 import { TreeBuilder } from "./treeBuilder.ts";

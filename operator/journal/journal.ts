@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, writeSync } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { StartupError, systemCode } from "../errors.ts";
-import { syncFolder, unusable } from "../lock.ts";
-import { FOLDER, positionsPath, segmentPath, writeAll } from "./files.ts";
+import { writeAll } from "@plasma-billing/ethereum/process/files.ts";
+import { StartupError, systemCode } from "@plasma-billing/ethereum/process/startup.ts";
+import { syncFolder, unusable } from "@plasma-billing/ethereum/process/lock.ts";
+import { FOLDER, positionsPath, segmentPath } from "./files.ts";
 import { encodeSegmentHeader, encodeWatermark, SEGMENT_HEADER_BYTES, type GroupBuffer } from "./groups.ts";
 import { completePositions, readJournal, readWatermark, type Segment } from "./read.ts";
 

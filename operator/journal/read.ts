@@ -1,7 +1,8 @@
 import { closeSync, openSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { StartupError } from "../errors.ts";
-import { damaged, listSegments, positionsPath, readRange, segmentPath, writeAll } from "./files.ts";
+import { StartupError } from "@plasma-billing/ethereum/process/startup.ts";
+import { readRange, writeAll } from "@plasma-billing/ethereum/process/files.ts";
+import { damaged, listSegments, positionsPath, segmentPath } from "./files.ts";
 import {
   decodeGroup,
   decodeSegmentHeader,

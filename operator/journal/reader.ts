@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { FOLDER, listSegments, positionsPath, readRange, segmentPath } from "./files.ts";
+import { readRange } from "@plasma-billing/ethereum/process/files.ts";
+import { FOLDER, listSegments, positionsPath, segmentPath } from "./files.ts";
 import { ENTRY_HEADER_BYTES, GROUP_BYTES_MAX, GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./groups.ts";
 import { scanOffsets } from "./read.ts";
 

@@ -26,9 +26,9 @@ import {
   storageQuoteDigest,
   type Address,
 } from "@plasma-billing/protocol/typedData.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "@plasma-billing/ethereum/process/clock.ts";
 import type { Sequencer } from "../sequencer.ts";
-import { recover } from "../verification/recover.ts";
+import { recover } from "@plasma-billing/ethereum/verification/recover.ts";
 
 /** Entries taken at once, and a second in the mean: they are signed by anybody, cost nothing, and stay for ever. */
 const ENTRY_LIMITS = { burst: 5_000, perSecond: 100 };

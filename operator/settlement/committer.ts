@@ -8,7 +8,7 @@ import type { Ledger } from "@plasma-billing/protocol/ledger.ts";
 import type { Logger } from "pino";
 import type { Alarm } from "../alarms.ts";
 import type { Conflict } from "../chainSync.ts";
-import { systemCode } from "../errors.ts";
+import { systemCode } from "@plasma-billing/ethereum/process/startup.ts";
 import type { Durable } from "../sequencer.ts";
 import { planSending, planStanding, type Action, type Plan, type SettlementState } from "./planner.ts";
 import type { Attempt } from "./records.ts";

@@ -3,7 +3,7 @@ import type { SignedAttempt } from "@plasma-billing/ethereum/fees.ts";
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { StartupError } from "../errors.ts";
+import { StartupError } from "@plasma-billing/ethereum/process/startup.ts";
 
 const VERSION = 2;
 

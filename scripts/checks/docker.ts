@@ -50,11 +50,11 @@ async function checkDockerfile(): Promise<void> {
       }
     }
   }
-  for (const name of ["operator", "devnet"]) {
+  for (const name of ["operator", "watcher", "devnet"]) {
     const lines = byName.get(name) ?? [];
     const has = (pattern: RegExp): boolean => lines.some((line) => pattern.test(line));
     must(
-      has(/^(COPY --from=explorer |RUN node explorer\/build\.ts)/),
+      name === "watcher" || has(/^(COPY --from=explorer |RUN node explorer\/build\.ts)/),
       `Dockerfile, ${name}: it has the explorer's files`,
     );
     must(has(/^USER (?!root|0)/), `Dockerfile, ${name}: it does not run as root`);
@@ -77,9 +77,7 @@ interface Service {
 
 async function checkCompose(): Promise<void> {
   const { services } = parse(await read("compose.yaml")) as { services: Record<string, Service> };
-  const known = [...(await read("operator/settings.ts")).matchAll(/"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"/g)].map(
-    ([, name]) => name,
-  );
+  const sources = { operator: await read("operator/settings.ts"), watcher: await read("watcher/settings.ts") };
   for (const [name, service] of Object.entries(services)) {
     const say = (holds: boolean, what: string): void => must(holds, `compose.yaml, ${name}: ${what}`);
     say(service.build.target === name, "it is built from the stage of its name");
@@ -90,16 +88,16 @@ async function checkCompose(): Promise<void> {
     say(service.cap_drop.includes("ALL"), "it has no capabilities");
     say(service.security_opt.includes("no-new-privileges:true"), "it gets no new privileges");
     say(parseInt(service.stop_grace_period, 10) > SHUTDOWN_SECONDS, `it has more than ${SHUTDOWN_SECONDS} s to end`);
+    const settings = name === "watcher" ? sources.watcher : sources.operator;
     for (const variable of Object.keys(service.environment ?? {})) {
-      say(known.includes(variable), `${variable} is no setting of the operator`);
+      say(settings.includes(`"${variable}"`), `${variable} is no setting of it`);
     }
+    if (name === "devnet") continue;
+    say(service.read_only === true, "its root is read-only");
+    say(service.volumes?.some((volume) => volume.endsWith(":/data")) === true, "/data is a volume");
   }
-  const { operator, devnet } = services;
-  must(operator?.read_only === true, "compose.yaml, operator: its root is read-only");
-  must(
-    operator?.volumes?.some((volume) => volume.endsWith(":/data")) === true,
-    "compose.yaml, operator: /data is a volume",
-  );
+  const { operator, watcher, devnet } = services;
+  must(watcher?.profiles?.includes("watcher") === true, "compose.yaml: the watcher is a profile");
   must(
     operator?.environment?.["OPERATOR_PRIVATE_KEY"] === undefined,
     "compose.yaml, operator: its key is a secret file",

@@ -2,10 +2,11 @@
 // compared in test/operator/openapi.ts.
 import { readFile } from "node:fs/promises";
 import { LEDGER_CODES, MARKETPLACE_CODES, REGISTRY_CODES } from "@plasma-billing/protocol/errors.ts";
-import { STARTUP_CODES } from "../../operator/errors.ts";
+import { STARTUP_CODES } from "../../ethereum/process/startup.ts";
 import { ALARM_CODES } from "../../operator/alarms.ts";
 import { STATES } from "../../operator/settlement/planner.ts";
 import { Problem, ROUTE_CODES, problemJson } from "../../operator/http/problems.ts";
+import { FINDINGS } from "../../watcher/findings/finding.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const complaints: string[] = [];
@@ -57,7 +58,7 @@ async function checkErrors(): Promise<void> {
     ["## Payments", LEDGER_CODES],
     ["## The marketplace's", MARKETPLACE_CODES],
     ["## Requests", [...REGISTRY_CODES, ...ROUTE_CODES]],
-    ["## The operator does not start", STARTUP_CODES],
+    ["## Operator or watcher does not start", STARTUP_CODES],
   ];
   for (const [heading, codes] of sections) {
     const documented = firstCells(section(text, heading));
@@ -82,13 +83,17 @@ async function checkErrors(): Promise<void> {
   compare("contract's error", document, firstCells(section(text, "## The contract reverts")), errors);
 }
 
-async function checkSettings(): Promise<void> {
-  const source = await read("operator/settings.ts");
+async function checkSettings(path: string, document: string): Promise<void> {
+  const source = await read(path);
   const codes: readonly string[] = STARTUP_CODES;
   const names = [...source.matchAll(/"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)"/g)].map(([, name = ""]) => name);
   const settings = [...new Set(names)].filter((name) => !codes.includes(name));
-  const document = "docs/OPERATING.md";
   compare("setting", document, firstCells(section(await read(document), "## Settings")), settings);
+}
+
+async function checkFindings(): Promise<void> {
+  const document = "docs/WATCHING.md";
+  compare("finding", document, firstCells(section(await read(document), "## Runbooks")), Object.keys(FINDINGS));
 }
 
 /** Alarms have a line each on what to do; a block's states are those the planner knows, with their actions. */
@@ -105,7 +110,9 @@ async function checkSettlement(): Promise<void> {
 
 await checkErrors();
 await checkSettlement();
-await checkSettings();
+await checkSettings("operator/settings.ts", "docs/OPERATING.md");
+await checkSettings("watcher/settings.ts", "docs/WATCHING.md");
+await checkFindings();
 for (const complaint of complaints) console.error(complaint);
 if (complaints.length === 0) console.log("codes and settings stand in the documents");
 process.exitCode = complaints.length === 0 ? 0 : 1;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { Transaction } from "ethers";
-import { ChallengerRecords } from "../../operator/challenger/records.ts";
+import { ChallengerRecords } from "../../ethereum/challenging/records.ts";
 import { Chain, devKey, type SignedPayment } from "../helpers/chain.ts";
 import { ExitsOnNode, type MadeDeposit } from "../helpers/exitsOnNode.ts";
 import { type RunningNode, startAnvil } from "../helpers/nodes.ts";

@@ -118,7 +118,7 @@ describe("the operator says in one line why it does not start, and what to do", 
     const line = await refusal({ ...good, PORT: String(await freePort()) });
     await first.kill();
     expect(line).to.equal(
-      `DATA_DIR_IN_USE: ${dataDir} is in use by another operator: stop that one, or set another DATA_DIR`,
+      `DATA_DIR_IN_USE: ${dataDir} is in use by another process: stop that one, or set another DATA_DIR`,
     );
     // Killed with -9 it let go all the same.
     await (await startOperator(good)).interrupt();

@@ -17,7 +17,7 @@ import { outputId, transactionHash, type SignedTransaction } from "@plasma-billi
 import { decodeTransaction, encodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import { domainSeparator } from "@plasma-billing/protocol/typedData.ts";
 import { checksummed } from "../../operator/http/addresses.ts";
-import { isDeeper } from "../../operator/http/jsonDepth.ts";
+import { isDeeper } from "@plasma-billing/ethereum/verification/jsonDepth.ts";
 import { Problem } from "../../operator/http/problems.ts";
 import { pageShape, readPage } from "../../operator/http/schemas.ts";
 import { decodeTreeHeader, encodeTreeHeader } from "../../operator/index/treeFile.ts";
@@ -31,8 +31,8 @@ import {
   isTorn,
   type Group,
 } from "../../operator/journal/groups.ts";
-import { decodeBody, type Decoded, type IntakeRequest } from "../../operator/verification/bodies.ts";
-import { verifyPayment } from "../../operator/verification/recover.ts";
+import { decodeBody, type Decoded, type IntakeRequest } from "@plasma-billing/ethereum/verification/bodies.ts";
+import { verifyPayment } from "@plasma-billing/ethereum/verification/recover.ts";
 import { address, anyTransaction, bytes32, DOMAIN, uint256 } from "../helpers/protocol.ts";
 
 /** Something that reads bytes others may have made. What it gives for a refusal is an error of `refusals`, or null. */

@@ -13,10 +13,10 @@ import { encodePayment } from "@plasma-billing/protocol/paymentBytes.ts";
 import { decodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { ChainSync } from "../../operator/chainSync.ts";
-import { Challenger } from "../../operator/challenger/challenger.ts";
-import { factsOf } from "../../operator/challenger/facts.ts";
-import { ChallengerRecords } from "../../operator/challenger/records.ts";
-import { systemClock } from "../../operator/clock.ts";
+import { Challenger } from "../../ethereum/challenging/challenger.ts";
+import { factsOf } from "../../operator/challengerFacts.ts";
+import { ChallengerRecords } from "../../ethereum/challenging/records.ts";
+import { systemClock } from "../../ethereum/process/clock.ts";
 import { openEthereumSide } from "../../operator/ethereumSide.ts";
 import { JournalReader } from "../../operator/journal/reader.ts";
 import { Reads } from "../../operator/reads.ts";
@@ -24,7 +24,7 @@ import type { Sequencer, SubmitResult } from "../../operator/sequencer.ts";
 import type { Committer } from "../../operator/settlement/committer.ts";
 import { SettlementRecords } from "../../operator/settlement/records.ts";
 import { Store } from "../../operator/store.ts";
-import { verifyPayment } from "../../operator/verification/recover.ts";
+import { verifyPayment } from "@plasma-billing/ethereum/verification/recover.ts";
 import { type Chain, devKey, type SignedPayment } from "./chain.ts";
 
 export interface LocalOptions {

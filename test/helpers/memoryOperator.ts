@@ -23,7 +23,7 @@ import { Registrar, serviceNodeEntry, type Pricing } from "../../operator/market
 import { Reads } from "../../operator/reads.ts";
 import type { SubmitResult } from "../../operator/sequencer.ts";
 import { Store } from "../../operator/store.ts";
-import { VerificationPool } from "../../operator/verification/pool.ts";
+import { VerificationPool } from "@plasma-billing/ethereum/verification/pool.ts";
 import { faultOf, operationOf, type OpenApiDocument } from "./answerCheck.ts";
 import { devKey, ETHER, ZERO_HASH } from "./chain.ts";
 import { exiting, inFlightEntry } from "./exitEntries.ts";

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../operator/main.ts", import.meta.url));
+const WATCHER_MAIN = fileURLToPath(new URL("../../watcher/main.ts", import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 
 /** A real operator process with its answers over HTTP. */
@@ -34,7 +35,16 @@ export async function freePort(): Promise<number> {
 
 /** Starts `operator/main.ts` with exactly these settings (and the PATH); does not wait for it. */
 export function spawnOperator(settings: Record<string, string>, options: { uid?: number } = {}): OperatorProcess {
-  const child: ChildProcess = spawn(process.execPath, ["--no-warnings", MAIN], {
+  return spawnMain(MAIN, settings, options);
+}
+
+/** The same of `watcher/main.ts`. */
+export function spawnWatcher(settings: Record<string, string>): OperatorProcess {
+  return spawnMain(WATCHER_MAIN, settings);
+}
+
+function spawnMain(main: string, settings: Record<string, string>, options: { uid?: number } = {}): OperatorProcess {
+  const child: ChildProcess = spawn(process.execPath, ["--no-warnings", main], {
     env: { PATH: process.env["PATH"] ?? "", ...settings },
     stdio: ["ignore", "pipe", "pipe"],
     ...options,
@@ -74,17 +84,25 @@ export function spawnOperator(settings: Record<string, string>, options: { uid?:
 
 /** Starts an operator and waits until `/readyz` says it is ready. */
 export async function startOperator(settings: Record<string, string>): Promise<OperatorProcess> {
-  const operator = spawnOperator(settings);
+  return await ready("operator", spawnOperator(settings));
+}
+
+/** The same of a watcher. */
+export async function startWatcher(settings: Record<string, string>): Promise<OperatorProcess> {
+  return await ready("watcher", spawnWatcher(settings));
+}
+
+async function ready(name: string, started: OperatorProcess): Promise<OperatorProcess> {
   let ended = false;
-  void operator.exited.then(() => (ended = true));
-  await eventually("the operator is ready", READY_TIMEOUT_MS, async () => {
-    if (ended) throw new Error(`the operator ended:\n${operator.output()}`, { cause: "ended" });
-    return (await operator.get("/readyz")).status === 200;
+  void started.exited.then(() => (ended = true));
+  await eventually(`the ${name} is ready`, READY_TIMEOUT_MS, async () => {
+    if (ended) throw new Error(`the ${name} ended:\n${started.output()}`, { cause: "ended" });
+    return (await started.get("/readyz")).status === 200;
   }).catch(async (error: unknown) => {
-    await operator.kill();
-    throw new Error(`${String(error)}\n${operator.output()}`, { cause: error });
+    await started.kill();
+    throw new Error(`${String(error)}\n${started.output()}`, { cause: error });
   });
-  return operator;
+  return started;
 }
 
 /** Asks until the answer is truthy, and gives it. */

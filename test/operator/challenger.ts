@@ -6,7 +6,7 @@ import { Transaction, Wallet } from "ethers";
 import type { SignedAttempt } from "@plasma-billing/ethereum/fees.ts";
 import type { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { ChallengerRecords, type Slot } from "../../operator/challenger/records.ts";
+import { ChallengerRecords, type Slot } from "../../ethereum/challenging/records.ts";
 import { Chain, devKey, type SignedPayment } from "../helpers/chain.ts";
 import { ExitsOnNode, type MadeDeposit } from "../helpers/exitsOnNode.ts";
 import { LocalOperator, type LocalOptions } from "../helpers/localOperator.ts";

@@ -6,8 +6,8 @@ import {
   type LiveStandardExit,
   type OpenExit,
   type OpenInFlightExit,
-} from "../../operator/challenger/exits.ts";
-import { plan, type Facts, type Place } from "../../operator/challenger/planner.ts";
+} from "../../ethereum/challenging/exits.ts";
+import { plan, type Facts, type Place } from "../../ethereum/challenging/planner.ts";
 import { addressOf } from "../helpers/protocol.ts";
 
 type Hex = `0x${string}`;
@@ -26,11 +26,19 @@ const [INPUT, OTHER_INPUT, OUTPUT, EXITING, REAL, LATER] = [1, 2, 3, 101, 102, 1
 const age = (blockNumber: number, index: number): bigint => (BigInt(blockNumber) << 23n) | BigInt(index + 1);
 
 const standard: LiveStandardExit = {
-  ...{ kind: "standard", number: 1, outputId: INPUT, exitableAt: NOW + 500 },
+  ...{ kind: "standard", number: 1, outputId: INPUT, exitableAt: NOW + 500, blockNumber: 1 },
   terms: { number: 1, owner: addressOf(1), token: ETHER, amount: 1n, bondOwner: addressOf(1), depositRecord: 0n },
 };
 const inFlight = (change: Partial<OpenInFlightExit> = {}): OpenInFlightExit => ({
-  ...{ kind: "inFlight", number: 2, transactionHash: EXITING, data: "0x12", startedAt: NOW - 100 },
+  ...{
+    kind: "inFlight",
+    number: 2,
+    transactionHash: EXITING,
+    data: "0x12",
+    inputs: [],
+    outputs: [],
+    startedAt: NOW - 100,
+  },
   ...{ exitableAt: NOW + 900, inputIds: [INPUT, OTHER_INPUT], piggybacks: new Map(), remembered: null },
   ...change,
 });
@@ -43,11 +51,12 @@ const spends = (...inputs: Hex[]): SignedTransaction => ({
 function knows(spent: Record<Hex, Hex> = {}, places: Record<Hex, Place | null> = {}): Facts {
   const accepted = new Set([...Object.values(spent), ...Object.keys(places)]);
   return {
-    spendOf: (output) => {
+    spendOf: (output, other) => {
       const hash = spent[output];
-      return hash === undefined ? null : { hash, transaction: spends(output) };
+      return hash === undefined || hash === other ? null : { hash, transaction: spends(output) };
     },
     accepted: (hash) => accepted.has(hash),
+    badPlaceOf: () => null,
     placeOf: (hash) => places[hash as Hex] ?? null,
     proofOf: async ({ blockNumber, transactionIndex }) => ({
       header: { number: blockNumber, transactionsRoot: id(9), transactionCount: 8, timestamp: NOW },
@@ -189,11 +198,11 @@ describe("the exits the challenger follows", () => {
   const place = { ethereumBlock: 1, ethereumBlockHash: id(7), ethereumTransaction: id(6), logIndex: 0 };
   const started = (number: number): RootChainEvent => ({
     ...{ ...place, name: "ExitStarted", kind: "standard", ...standard.terms, number },
-    ...{ outputId: INPUT, exitableAt: NOW },
+    ...{ outputId: INPUT, exitableAt: NOW, priority: 1n, blockNumber: 1 },
   });
   const flight = (number: number): RootChainEvent => ({
     ...{ ...place, name: "InFlightExitStarted", number, transactionHash: EXITING, startedAt: NOW, exitableAt: NOW },
-    ...{ inputIds: [INPUT], inputs: [], outputs: [], data: "0x12" },
+    ...{ priority: 1n, inputIds: [INPUT], inputs: [], outputs: [], data: "0x12" },
   });
   const about = (name: string, number: number, more: object = {}): RootChainEvent =>
     ({ ...place, name, number, ...more }) as RootChainEvent;

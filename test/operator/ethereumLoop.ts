@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { pino } from "pino";
 import { EthereumError } from "@plasma-billing/ethereum/errors.ts";
-import type { Clock } from "../../operator/clock.ts";
+import type { Clock } from "../../ethereum/process/clock.ts";
 import { EthereumLoop, type EthereumLoopOptions } from "../../operator/ethereumLoop.ts";
 
 const HOUR_MS = 3_600_000;

@@ -3,7 +3,7 @@ import type { RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
 import type { ExitingOutput, InFlightExitEntry } from "@plasma-billing/protocol/entries.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { outputId } from "@plasma-billing/protocol/transaction.ts";
-import { inFlightExitAfter, sameExit } from "../../operator/exitEntries.ts";
+import { inFlightExitAfter, sameExit } from "../../ethereum/exitEntries.ts";
 import { addressOf } from "../helpers/protocol.ts";
 
 const HASH: Hex = `0x${"ab".repeat(32)}`;

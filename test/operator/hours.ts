@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { pino } from "pino";
-import type { Clock } from "../../operator/clock.ts";
+import type { Clock } from "../../ethereum/process/clock.ts";
 import { nextHourEnd, runHours, type HoursOptions } from "../../operator/hours.ts";
 
 const HOUR_MS = 3_600_000;

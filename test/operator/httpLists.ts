@@ -184,6 +184,40 @@ describe("HTTP API, lists", () => {
       expect(tree.root()).to.equal((await operator.get("/v1/blocks/1")).body.transactionsRoot);
     });
 
+    it("begins at any of its payments, in the open block too, and is empty behind the last", async () => {
+      await fillBlock(5);
+      const inputs = [await operator.deposit(alice.address, 5n)];
+      const payment = signPayment(inputs, [{ owner: alice.address, token: ETHER, amount: 5n }], [alice]);
+      expect((await operator.post("/v1/transactions", payment.json)).status).to.equal(201);
+      for (const [block, count] of [
+        ["1", 5],
+        ["2", 1],
+        ["open", 1],
+      ] as const) {
+        const path = `/v1/blocks/${block}/transactions`;
+        const all: string = (await operator.get(path, NDJSON)).body;
+        const lines = all.split("\n");
+        const bytes = await binary(path);
+        for (let from = 0; from <= count + 1; from++) {
+          expect((await operator.get(`${path}?from=${from}`, NDJSON)).body).to.equal(lines.slice(from).join("\n"));
+          const size = bytes.length / count;
+          expect((await binary(`${path}?from=${from}`)).equals(bytes.subarray(from * size))).to.equal(true);
+        }
+      }
+      for (const from of ["-1", "x", "", "12345678", "1&from=2"]) {
+        const { status, body } = await operator.get(`/v1/blocks/1/transactions?from=${from}`, NDJSON);
+        expect([status, body.code]).to.deep.equal([400, "MALFORMED"]);
+      }
+      const page = await operator.get("/v1/blocks/1/transactions?from=1");
+      expect([page.status, page.body.code]).to.deep.equal([400, "MALFORMED"]);
+    });
+
+    async function binary(path: string): Promise<Buffer> {
+      const answer = await fetch(operator.url + path, { headers: { accept: "application/octet-stream" } });
+      expect(answer.status).to.equal(200);
+      return Buffer.from(await answer.arrayBuffer());
+    }
+
     it("is asked for by Accept alone, among others too; a block without payments has no lines", async () => {
       const accept = "text/html, application/x-ndjson;q=0.9, */*;q=0.8";
       const open = await operator.get("/v1/blocks/open/transactions", { accept });

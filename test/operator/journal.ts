@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
-import { StartupError } from "../../operator/errors.ts";
+import { StartupError } from "../../ethereum/process/startup.ts";
 import { GroupBuffer, SEGMENT_HEADER_BYTES } from "../../operator/journal/groups.ts";
 import { Journal } from "../../operator/journal/journal.ts";
 

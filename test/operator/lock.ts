@@ -4,10 +4,10 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { StartupError } from "../../operator/errors.ts";
-import { lockFolder } from "../../operator/lock.ts";
+import { StartupError } from "../../ethereum/process/startup.ts";
+import { lockFolder } from "../../ethereum/process/lock.ts";
 
-const LOCK = JSON.stringify(new URL("../../operator/lock.ts", import.meta.url).href);
+const LOCK = JSON.stringify(new URL("../../ethereum/process/lock.ts", import.meta.url).href);
 
 describe("the lock of the data folder", () => {
   let parent: string;
@@ -58,7 +58,7 @@ describe("the lock of the data folder", () => {
     expect((await stat(dataDir)).isDirectory()).to.equal(true);
     const error = refusal(dataDir);
     expect(error.code).to.equal("DATA_DIR_IN_USE");
-    expect(error.message).to.equal(`${dataDir} is in use by another operator: stop that one, or set another DATA_DIR`);
+    expect(error.message).to.equal(`${dataDir} is in use by another process: stop that one, or set another DATA_DIR`);
     // Being refused takes nothing away from the holder.
     expect((await other()).said).to.equal("DATA_DIR_IN_USE");
     lock.release();

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { systemClock } from "../../operator/clock.ts";
+import { systemClock } from "../../ethereum/process/clock.ts";
 import { Tokens } from "../../operator/tokens.ts";
 import { Chain, ETHER } from "../helpers/chain.ts";
 import { MemoryOperator, signPayment, SPENDERS, START_MS } from "../helpers/memoryOperator.ts";

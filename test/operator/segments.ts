@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { StartupError } from "../../operator/errors.ts";
+import { StartupError } from "../../ethereum/process/startup.ts";
 import { GroupBuffer, SEGMENT_HEADER_BYTES } from "../../operator/journal/groups.ts";
 import { Journal } from "../../operator/journal/journal.ts";
 import { JournalDamagedError, JournalReader } from "../../operator/journal/reader.ts";

@@ -19,7 +19,7 @@ import {
 } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { MALFORMED, verifiedPaymentBytes } from "@plasma-billing/protocol/verifiedPayment.ts";
-import { StartupError } from "../../operator/errors.ts";
+import { StartupError } from "../../ethereum/process/startup.ts";
 import { IndexBehindError } from "../../operator/index/ports.ts";
 import { ENTRY_HEADER_BYTES, GROUP_HEADER_BYTES, type GroupBuffer } from "../../operator/journal/groups.ts";
 import type { Journal, JournalGroup } from "../../operator/journal/journal.ts";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { Wallet } from "ethers";
-import { StartupError } from "../../operator/errors.ts";
+import { StartupError } from "../../ethereum/process/startup.ts";
 import { describeSettings, readSettings } from "../../operator/settings.ts";
 
 const KEY = `0x${"ab".repeat(32)}`;

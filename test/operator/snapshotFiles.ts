@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { expect } from "chai";
-import { StartupError } from "../../operator/errors.ts";
-import { openNewestSnapshot, removeOldSnapshots, SnapshotWriter } from "../../operator/journal/snapshotFile.ts";
-import { SnapshotThread } from "../../operator/journal/snapshotThread.ts";
+import { StartupError } from "../../ethereum/process/startup.ts";
+import { openNewestSnapshot, removeOldSnapshots, SnapshotWriter } from "@plasma-billing/ethereum/snapshots/file.ts";
+import { SnapshotThread } from "@plasma-billing/ethereum/snapshots/thread.ts";
 
 describe("snapshot files", () => {
   let dataDir: string;

@@ -15,8 +15,8 @@ import {
   type TransactionHash,
 } from "@plasma-billing/protocol/transaction.ts";
 import { verifiedPaymentBytes } from "@plasma-billing/protocol/verifiedPayment.ts";
-import { systemClock as clock } from "../../operator/clock.ts";
-import { StartupError } from "../../operator/errors.ts";
+import { systemClock as clock } from "../../ethereum/process/clock.ts";
+import { StartupError } from "../../ethereum/process/startup.ts";
 import { Store } from "../../operator/store.ts";
 import { addressOf, DOMAIN } from "../helpers/protocol.ts";
 

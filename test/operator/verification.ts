@@ -6,7 +6,7 @@ import { domainSeparator } from "@plasma-billing/protocol/typedData.ts";
 import { transactionHash } from "@plasma-billing/protocol/transaction.ts";
 import { encodePayment } from "@plasma-billing/protocol/paymentBytes.ts";
 import { verifiedPaymentBytes } from "@plasma-billing/protocol/verifiedPayment.ts";
-import { recover as recoverBytes, verifyPayment } from "../../operator/verification/recover.ts";
+import { recover as recoverBytes, verifyPayment } from "@plasma-billing/ethereum/verification/recover.ts";
 import { DOMAIN, anyTransaction, bytes32 } from "../helpers/protocol.ts";
 
 const CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;

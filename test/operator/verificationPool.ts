@@ -6,8 +6,8 @@ import { ZERO_HASH, type SignedTransaction } from "@plasma-billing/protocol/tran
 import { encodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import { domainSeparator } from "@plasma-billing/protocol/typedData.ts";
 import { MALFORMED, VERDICT_AT } from "@plasma-billing/protocol/verifiedPayment.ts";
-import { VerificationPool, type IntakeRequest, type Verified } from "../../operator/verification/pool.ts";
-import { verifyPayment } from "../../operator/verification/recover.ts";
+import { VerificationPool, type IntakeRequest, type Verified } from "@plasma-billing/ethereum/verification/pool.ts";
+import { verifyPayment } from "@plasma-billing/ethereum/verification/recover.ts";
 import { addressOf, DOMAIN } from "../helpers/protocol.ts";
 
 const separator = domainSeparator(DOMAIN);

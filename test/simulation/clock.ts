@@ -1,4 +1,4 @@
-import type { Clock } from "../../operator/clock.ts";
+import type { Clock } from "../../ethereum/process/clock.ts";
 
 interface Alarm {
   atMs: number;

@@ -5,7 +5,7 @@ import { EthereumRpc } from "@plasma-billing/ethereum/rpc.ts";
 import type { Signer } from "@plasma-billing/ethereum/signer.ts";
 import type { Transport } from "@plasma-billing/ethereum/transport.ts";
 import { Ledger } from "@plasma-billing/protocol/ledger.ts";
-import type { Clock } from "../../operator/clock.ts";
+import type { Clock } from "../../ethereum/process/clock.ts";
 import { openEthereumSide, type EthereumSide } from "../../operator/ethereumSide.ts";
 import { runHours } from "../../operator/hours.ts";
 import type { GroupBuffer } from "../../operator/journal/groups.ts";

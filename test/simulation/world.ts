@@ -20,7 +20,7 @@ import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
 import type { JournalGroup } from "../../operator/journal/journal.ts";
 import { SettlementRecords } from "../../operator/settlement/records.ts";
-import { verifyPayment } from "../../operator/verification/recover.ts";
+import { verifyPayment } from "@plasma-billing/ethereum/verification/recover.ts";
 import { Random } from "../adversary/random.ts";
 import { VirtualTime } from "./clock.ts";
 import {

@@ -4,7 +4,7 @@ import { BlockAnswer, BlockPaymentsAnswer, PaymentAnswer, pageOf, documented } f
 import { CORS_HEADERS } from "../cors.ts";
 import type { OperatorPort } from "../ports.ts";
 import { Problem } from "../problems.ts";
-import { BlockParams, NoQuery, PlaceParams, PageQuery, pageShape, readPage } from "../schemas.ts";
+import { BlockParams, BlockPaymentsQuery, NoQuery, PlaceParams, PageQuery, pageShape, readPage } from "../schemas.ts";
 import type { Server } from "../server.ts";
 import { blockShape, paymentShape } from "../shapes.ts";
 import { showPayments } from "./transactions.ts";
@@ -44,7 +44,7 @@ export function blockRoutes(server: Server, operator: OperatorPort): void {
     {
       schema: {
         params: BlockParams,
-        querystring: PageQuery,
+        querystring: BlockPaymentsQuery,
         ...documented("blocks", "The payments of a block", BlockPaymentsAnswer),
       },
     },
@@ -52,13 +52,17 @@ export function blockRoutes(server: Server, operator: OperatorPort): void {
       const number = numberOf(request.params.number);
       const entries = reads.entriesOf(number) ?? notFound(number);
       const format = FEEDS.find(({ type }) => request.headers.accept?.includes(type) === true);
+      const { from: first } = request.query;
       if (format !== undefined) {
+        const start = first === undefined ? entries.from : await reads.entryAt(number, Number(first));
         reply.hijack();
         reply.raw.writeHead(200, { ...CORS_HEADERS, "content-type": format.type });
         if (request.method === "HEAD") reply.raw.end();
-        else await streamBlock(operator, reply.raw, format.name, entries);
+        else await streamBlock(operator, reply.raw, format.name, { from: start ?? entries.to + 1, to: entries.to });
         return;
       }
+      if (first !== undefined)
+        throw new Problem("MALFORMED", "from is for the feeds; pages have cursors", { from: first });
       const { limit, from } = readPage(request.query);
       return await showPayments(operator, { blockNumber: number }, limit, from?.[0] ?? null);
     },
@@ -90,7 +94,7 @@ function notFound(number: number): never {
   throw new Problem("NOT_FOUND", `there is no block ${number}`, { number });
 }
 
-/** The whole block in order, as fast as the reader takes it; never more than one piece of it in memory. */
+/** A block's payments in order, as fast as the reader takes it; never more than one piece of it in memory. */
 async function streamBlock(
   { reads, log }: OperatorPort,
   response: ServerResponse,

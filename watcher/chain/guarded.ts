@@ -1,0 +1,155 @@
+import { DEPOSIT_ORIGIN } from "@plasma-billing/protocol/entryBytes.ts";
+import { fromHex, toHex } from "@plasma-billing/protocol/hex.ts";
+import type { LiveOutputs } from "@plasma-billing/protocol/liveOutputs.ts";
+import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
+import {
+  decodePayment,
+  HASH_BYTES,
+  OUTPUT_BYTES,
+  outputAt,
+  outputsAt,
+  type PaymentCounts,
+} from "@plasma-billing/protocol/paymentBytes.ts";
+import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import { PAYMENT_IN_VERIFIED } from "@plasma-billing/protocol/verifiedPayment.ts";
+import { hashIn, paymentIn, type VerifiedRecord } from "./records.ts";
+import type { GuardedPayment } from "./types.ts";
+
+/** Of an input: owner, token, amount and origin, as docs/FORMATS.md has them. */
+const SPENT_BYTES = OUTPUT_BYTES + 9;
+const ADDRESS_BYTES = 20;
+/** Block number and transaction index. */
+const PLACE_BYTES = 8;
+
+/** Tells of the payments of the guarded, and keeps those of blocks that are not verified against Ethereum yet. */
+export class Guarded {
+  readonly owners: ReadonlySet<Address>;
+  private readonly onPayment: (payment: GuardedPayment) => void;
+  private readonly firstWords: Set<number>;
+  private readonly scratch = new DataView(new ArrayBuffer(SPENT_BYTES));
+  /** By block, each as place, hash, payment and spent outputs behind each other. */
+  private readonly pending = new Map<number, Uint8Array[]>();
+  private untold: Uint8Array[] = [];
+
+  constructor(owners: ReadonlySet<Address>, onPayment: (payment: GuardedPayment) => void) {
+    this.owners = new Set([...owners].map((owner) => owner.toLowerCase() as Address));
+    this.onPayment = onPayment;
+    this.firstWords = new Set([...this.owners].map((owner) => new DataView(fromHex(owner).buffer).getInt32(0)));
+  }
+
+  /** A payment that was screened and is admitted next; it is told of by `tell`, once it is on the disk. */
+  look(record: VerifiedRecord, counts: PaymentCounts, outputs: LiveOutputs, inputs: Int32Array, place: number[]): void {
+    if (this.owners.size === 0 || !this.concerns(record, counts, outputs, inputs)) return;
+    const payment = paymentIn(record, counts);
+    const kept = new Uint8Array(PLACE_BYTES + HASH_BYTES + payment.length + counts.inputs * SPENT_BYTES);
+    const view = new DataView(kept.buffer);
+    const [blockNumber, transactionIndex] = place as [number, number];
+    view.setUint32(0, blockNumber);
+    view.setUint32(4, transactionIndex);
+    kept.set(hashIn(record), PLACE_BYTES);
+    kept.set(payment, PLACE_BYTES + HASH_BYTES);
+    const spent = PLACE_BYTES + HASH_BYTES + payment.length;
+    for (let i = 0; i < counts.inputs; i++) outputs.describe(inputs[i] as number, view, spent + i * SPENT_BYTES);
+    const ofBlock = this.pending.get(blockNumber);
+    if (ofBlock === undefined) this.pending.set(blockNumber, [kept]);
+    else ofBlock.push(kept);
+    this.untold.push(kept);
+  }
+
+  tell(): void {
+    const untold = this.untold;
+    this.untold = [];
+    for (const kept of untold) this.onPayment(decode(kept, false));
+  }
+
+  /** Blocks up to this number are verified against Ethereum. */
+  committed(height: number): void {
+    for (const number of [...this.pending.keys()].toSorted((a, b) => a - b)) {
+      if (number > height) return;
+      for (const kept of this.pending.get(number) as Uint8Array[]) this.onPayment(decode(kept, true));
+      this.pending.delete(number);
+    }
+  }
+
+  /** Blocks from this number on are gone. */
+  forget(from: number): void {
+    this.untold = [];
+    for (const number of this.pending.keys()) if (number >= from) this.pending.delete(number);
+  }
+
+  /** Those that are not told as committed, for a snapshot. */
+  export(): Uint8Array<ArrayBuffer> {
+    const all = [...this.pending.values()].flat();
+    const bytes = new Uint8Array(all.reduce((sum, kept) => sum + 4 + kept.length, 0));
+    const view = new DataView(bytes.buffer);
+    let at = 0;
+    for (const kept of all) {
+      view.setUint32(at, kept.length);
+      bytes.set(kept, at + 4);
+      at += 4 + kept.length;
+    }
+    return bytes;
+  }
+
+  import(bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; at < bytes.length; at += 4 + view.getUint32(at)) {
+      const kept = bytes.slice(at + 4, at + 4 + view.getUint32(at));
+      const number = new DataView(kept.buffer).getUint32(0);
+      this.pending.set(number, [...(this.pending.get(number) ?? []), kept]);
+    }
+  }
+
+  private concerns(
+    { view, bytes, at }: VerifiedRecord,
+    counts: PaymentCounts,
+    outputs: LiveOutputs,
+    inputs: Int32Array,
+  ): boolean {
+    const { scratch } = this;
+    const first = at + PAYMENT_IN_VERIFIED + outputsAt(counts);
+    for (let i = 0, owner = first; i < counts.outputs; i++, owner += OUTPUT_BYTES) {
+      if (this.firstWords.has(view.getInt32(owner)) && this.isGuarded(bytes, owner)) return true;
+    }
+    for (let i = 0; i < counts.inputs; i++) {
+      outputs.describe(inputs[i] as number, scratch, 0);
+      if (this.firstWords.has(scratch.getInt32(0)) && this.isGuarded(new Uint8Array(scratch.buffer), 0)) return true;
+    }
+    return false;
+  }
+
+  private isGuarded(bytes: Uint8Array, at: number): boolean {
+    return this.owners.has(toHex(bytes.subarray(at, at + ADDRESS_BYTES)));
+  }
+}
+
+function decode(kept: Uint8Array, committed: boolean): GuardedPayment {
+  const view = new DataView(kept.buffer, kept.byteOffset, kept.byteLength);
+  const payment = PLACE_BYTES + HASH_BYTES;
+  // The number of inputs stands in the payment itself.
+  const spent = kept.length - (kept[payment + 2] as number) * SPENT_BYTES;
+  const transaction = decodePayment(kept, payment, spent);
+  return {
+    place: { blockNumber: view.getUint32(0), transactionIndex: view.getUint32(4) },
+    hash: toHex(kept.subarray(PLACE_BYTES, payment)),
+    transaction,
+    inputs: transaction.inputs.map((id, i) => spentOutput(id, kept, view, spent + i * SPENT_BYTES)),
+    committed,
+  };
+}
+
+function spentOutput(id: OutputId, bytes: Uint8Array, view: DataView, at: number): LedgerOutput {
+  const origin = at + OUTPUT_BYTES;
+  const outputIndex = view.getUint8(origin + 8);
+  const isDeposit = outputIndex === DEPOSIT_ORIGIN;
+  return {
+    id,
+    ...outputAt(bytes, at),
+    state: "available",
+    blockNumber: isDeposit ? null : view.getUint32(origin),
+    transactionIndex: isDeposit ? null : view.getUint32(origin + 4),
+    outputIndex: isDeposit ? 0 : outputIndex,
+    depositId: isDeposit ? view.getBigUint64(origin) : null,
+  };
+}

@@ -1,0 +1,60 @@
+import { Thread } from "@plasma-billing/ethereum/threads.ts";
+import { InvariantError } from "@plasma-billing/protocol/errors.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import type { HistoryMessage, HistoryQuestion, HistoryReply, ProofAnswer, SearchAnswer } from "./historyWorker.ts";
+
+export type { Found } from "./historyWorker.ts";
+
+/** Asks the thread that reads stored blocks. */
+export class History {
+  private worker: Thread | null = null;
+  private readonly waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();
+  private lastId = 0;
+  private failure: Error | null = null;
+
+  /** Payments in these files that spend one of the outputs. */
+  async search(prefixes: string[], ids: Hex[]): Promise<SearchAnswer> {
+    return await this.ask({ search: { prefixes, ids } });
+  }
+
+  /** The siblings of a leaf, and the root they lead to if the files are right. */
+  async proof(prefix: string, count: number, index: number): Promise<ProofAnswer> {
+    return await this.ask({ proof: { prefix, count, index } });
+  }
+
+  async close(): Promise<void> {
+    await this.worker?.end();
+  }
+
+  private async ask<T>(question: HistoryQuestion): Promise<T> {
+    if (this.failure !== null) throw this.failure;
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const id = ++this.lastId;
+    this.waiting.set(id, { resolve, reject });
+    this.worker ??= this.start();
+    this.worker.ref();
+    this.worker.postMessage({ id, ...question } satisfies HistoryMessage);
+    return await promise;
+  }
+
+  /** Begun when it is first needed: most starts ask nothing. */
+  private start(): Thread {
+    const worker = new Thread(new URL("historyWorker.ts", import.meta.url), {});
+    worker.on("message", (reply: HistoryReply) => {
+      const waiting = this.waiting.get(reply.id);
+      this.waiting.delete(reply.id);
+      if (this.waiting.size === 0) worker.unref();
+      if ("answer" in reply) waiting?.resolve(reply.answer as never);
+      else waiting?.reject(new Error(reply.failed));
+    });
+    worker.on("error", (error) => this.fail(error instanceof Error ? error : new Error(String(error))));
+    worker.on("exit", (code) => this.fail(new InvariantError("the thread that reads blocks has ended", { code })));
+    return worker;
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    for (const { reject } of this.waiting.values()) reject(error);
+    this.waiting.clear();
+  }
+}

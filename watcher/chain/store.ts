@@ -1,0 +1,113 @@
+import { appendFile } from "node:fs/promises";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { unusable } from "@plasma-billing/ethereum/process/lock.ts";
+import type { Deposit, OutputId } from "@plasma-billing/protocol/transaction.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import { moveBlockFile, removeBlockFile } from "./blockFile.ts";
+import type { Breach } from "./types.ts";
+
+/** Versions of one block that Ethereum contradicts: the first, and the last. Spends of watched outputs are kept anyway. */
+const REFUSED_MAX = 2;
+/** Told of the newest contradictions only. */
+const REORDERED_MAX = 100;
+
+export type Reordered = Extract<Breach, { name: "reordered" }>;
+
+/** The folders of README.md. */
+export class BlockStore {
+  private readonly dataDir: string;
+
+  /** @throws StartupError DATA_DIR_UNUSABLE */
+  constructor(dataDir: string) {
+    this.dataDir = dataDir;
+    try {
+      for (const folder of ["blocks", "unjudged", "refused"]) mkdirSync(join(dataDir, folder), { recursive: true });
+    } catch (error) {
+      throw unusable(dataDir, error);
+    }
+  }
+
+  block(number: number): string {
+    return join(this.dataDir, "blocks", String(number));
+  }
+
+  unjudged(number: number): string {
+    return join(this.dataDir, "unjudged", String(number));
+  }
+
+  /** Numbers of the blocks in a folder, ascending. */
+  numbers(folder: "blocks" | "unjudged"): number[] {
+    return namesIn(join(this.dataDir, folder))
+      .map(Number)
+      .toSorted((a, b) => a - b);
+  }
+
+  get refused(): string[] {
+    return namesIn(join(this.dataDir, "refused")).map((name) => join(this.dataDir, "refused", name));
+  }
+
+  /** Puts aside what Ethereum contradicts. */
+  async refuse(prefix: string, number: number): Promise<void> {
+    const taken = new Set(namesIn(join(this.dataDir, "refused")));
+    let version = 1;
+    while (version < REFUSED_MAX && taken.has(`${number}-${version}`)) version++;
+    const target = join(this.dataDir, "refused", `${number}-${version}`);
+    await removeBlockFile(target);
+    await moveBlockFile(prefix, target);
+  }
+
+  /** Remembers deposits for a replay: Ethereum's view may not be there yet when it is made. */
+  async addDeposits(deposits: readonly (Deposit & { outputId: OutputId })[]): Promise<void> {
+    const lines = deposits.map(({ id, owner, token, amount, outputId }) =>
+      JSON.stringify({ outputId, id: id.toString(), owner, token, amount: amount.toString() }),
+    );
+    await appendFile(join(this.dataDir, "deposits.jsonl"), lines.map((line) => `${line}\n`).join(""));
+  }
+
+  deposits(): Map<OutputId, Deposit> {
+    return new Map(
+      linesOf<{ outputId: OutputId; id: string; owner: Address; token: Address; amount: string }>(
+        join(this.dataDir, "deposits.jsonl"),
+      ).map(({ outputId, id, owner, token, amount }) => [
+        outputId,
+        { id: BigInt(id), owner, token, amount: BigInt(amount) },
+      ]),
+    );
+  }
+
+  async addReordered(breach: Reordered): Promise<void> {
+    await appendFile(join(this.dataDir, "reordered.jsonl"), `${JSON.stringify(breach)}\n`);
+  }
+
+  reordered(): Reordered[] {
+    return linesOf<Reordered>(join(this.dataDir, "reordered.jsonl")).slice(-REORDERED_MAX);
+  }
+}
+
+/** Names of the block files in a folder, without those of which a part is missing. */
+function namesIn(folder: string): string[] {
+  const names = new Set(readdirSync(folder));
+  return [...names].flatMap((name) => {
+    const prefix = /^([0-9]+(?:-[0-9]+)?)\.index$/.exec(name)?.[1];
+    return prefix !== undefined && names.has(`${prefix}.payments`) ? [prefix] : [];
+  });
+}
+
+/** Lines of JSON; what a crash left half written is none. */
+function linesOf<T>(path: string): T[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+  return text.split("\n").flatMap((line) => {
+    try {
+      return line === "" ? [] : [JSON.parse(line) as T];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,0 +1,122 @@
+import type { PaymentCode } from "@plasma-billing/protocol/errors.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
+import type { Deposit, OutputId, SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import type { Address, Domain } from "@plasma-billing/protocol/typedData.ts";
+import type { Logger } from "pino";
+
+/** As Ethereum shows it now; a reorganisation may take it back or replace it. */
+export interface CommittedBlock {
+  number: number;
+  transactionsRoot: Hex;
+  transactionCount: number;
+  /** Seconds. */
+  timestamp: number;
+}
+
+export interface Place {
+  blockNumber: number;
+  transactionIndex: number;
+}
+
+/** A payment that spends an output, wherever it was served: verified, open, or in a block that was refused. */
+export interface SeenSpend {
+  hash: TransactionHash;
+  transaction: SignedTransaction;
+  /** Where the streamed or committed block has it; null when it was only seen in data that Ethereum contradicts. */
+  place: Place | null;
+  /** Who signed for the output. Served data that was not judged may have any signature, or none that is one. */
+  signer: Address | null;
+}
+
+/** What is wrong with what was served. */
+export type Breach =
+  | {
+      name: "invalidBlock";
+      blockNumber: number;
+      transactionIndex: number;
+      rule: PaymentCode;
+      hash: TransactionHash;
+      context: Record<string, unknown>;
+    }
+  | { name: "unknownRoot"; blockNumber: number; committed: RootAndCount; served: RootAndCount }
+  | {
+      name: "reordered";
+      blockNumber: number;
+      transactionIndex: number;
+      streamed: TransactionHash;
+      /** Null where the committed block has ended. */
+      committed: TransactionHash | null;
+    };
+
+export interface RootAndCount {
+  root: Hex;
+  count: number;
+}
+
+/** What the operator does not serve of a committed block. */
+export interface MissingBlock {
+  number: number;
+  /** "no answer", "HTTP 404", "ends after 17 of 100 payments", "without signatures"… */
+  reason: string;
+}
+
+export interface StepResult {
+  /** Each is told in every result while it holds. */
+  breaches: Breach[];
+  /** The first committed block of which something is not served; null when nothing is known to be missing. */
+  missing: MissingBlock | null;
+  operator: { answered: boolean; problem: string | null; openBlock: number | null };
+  /** There is more to do at once. */
+  more: boolean;
+  /** Unix milliseconds when the first streamed payment was first seen that no committed block has. */
+  openSince: number | null;
+}
+
+/**
+ * A payment that a guarded address signed or is paid by; told when it is verified, also in the open block, and again with
+ * `committed` once its block is verified against Ethereum. After a restart or a rollback it is told again.
+ */
+export interface GuardedPayment {
+  place: Place;
+  hash: TransactionHash;
+  transaction: SignedTransaction;
+  /** What it spends, with where that comes from. */
+  inputs: LedgerOutput[];
+  committed: boolean;
+}
+
+export interface ChildChainOptions {
+  dataDir: string;
+  domain: Domain;
+  operatorUrl: string;
+  /** That hash and recover. */
+  threads: number;
+  /** Signatures of blocks up to this number are not recovered; roots and all other rules hold. */
+  trustedHeight: number;
+  /** Between two snapshots, which are made where a block ends. */
+  snapshotPayments: number;
+  /** The deposit with this output id if Ethereum has it now, however confirmed. */
+  depositOf: (id: OutputId) => Deposit | undefined;
+  /** Owners whose payments are told to `onPayment`. */
+  guarded: ReadonlySet<Address>;
+  onPayment: (payment: GuardedPayment) => void;
+  log: Logger;
+  fetch?: typeof fetch;
+  /** For tests. */
+  limits?: Partial<ChainLimits>;
+}
+
+/** Bounds that tests make small. */
+export interface ChainLimits {
+  /** A request to the operator is given up after this time, */
+  requestMs: number;
+  /** and when nothing came for this one. */
+  stallMs: number;
+  /** Work of one step. */
+  stepMs: number;
+  /** Streamed blocks ahead of the committed ones. */
+  blocksAhead: number;
+  /** First wait before a block with another root is loaded anew; it doubles up to 64 times that. */
+  reloadMs: number;
+}
