@@ -235,10 +235,12 @@ export class Watcher {
     }
     if (found === null) return null;
     if (this.missing?.number === found.number) return { ...this.missing, ...found };
-    // A restart does not make it new.
-    const known = book.open.find(({ name, severity }) => name === "withheldBlock" && severity === "unsafe");
-    if (known !== undefined && blockOf(known) === found.number)
-      return { ...found, since: known.firstSeenAt, late: false };
+    // A restart does not make it new: what was lost stays lost, what was missing is asked for a while again.
+    const { number: wanted } = found;
+    const known = book.open.find((finding) => finding.name === "withheldBlock" && blockOf(finding) === wanted);
+    if (known !== undefined) {
+      return { ...found, since: known.severity === "unsafe" ? known.firstSeenAt : nowMs, late: false };
+    }
     const age = head.timestamp - (view.commits[found.number - 1]?.timestamp ?? head.timestamp);
     return { ...found, since: nowMs, late: isUnpublished(age, exitPeriod) };
   }

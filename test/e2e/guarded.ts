@@ -69,6 +69,12 @@ describe("a holder who is asleep while the operator withholds a block", function
     await stage.operator.kill();
     const operator = chain.rootChain.connect(chain.wallet(1)) as any;
     await chain.mined(operator.commitBlock(await operator.nextBlockNumber(), `0x${"ab".repeat(32)}`, 7));
+    const open = async (): Promise<string[]> => {
+      const { items } = (await watcher!.get("/v1/findings?state=open")).body;
+      return items.map(({ name }: { name: string }) => name);
+    };
+    // Were it old when it is first missed, the operator would get longer.
+    await eventually("the block is missed", WAIT_MS, async () => (await open()).includes("withheldBlock"));
     await chain.passTime(EXIT_PERIOD_SECONDS / 8 + 1);
     const count = async (name: string): Promise<number> =>
       (await chain.rootChain.queryFilter(chain.rootChain.filters[name]!())).length;
@@ -82,10 +88,6 @@ describe("a holder who is asleep while the operator withholds a block", function
       await chain.mine();
       return (await count("ExitStarted")) + (await count("Piggybacked")) === 4;
     });
-    const open = async (): Promise<string[]> => {
-      const { items } = (await watcher!.get("/v1/findings?state=open")).body;
-      return items.map(({ name }: { name: string }) => name);
-    };
     await eventually("it tells why, and what is on its way", WAIT_MS, async () => {
       const names = await open();
       return names.includes("withheldBlock") && names.includes("guardedExit");

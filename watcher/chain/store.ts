@@ -1,6 +1,7 @@
 import { appendFile } from "node:fs/promises";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { unusable } from "@plasma-billing/ethereum/process/lock.ts";
 import type { Deposit, OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
@@ -59,16 +60,14 @@ export class BlockStore {
 
   /** Remembers deposits for a replay: Ethereum's view may not be there yet when it is made. */
   async addDeposits(deposits: readonly (Deposit & { outputId: OutputId })[]): Promise<void> {
-    const lines = deposits.map(({ id, owner, token, amount, outputId }) =>
-      JSON.stringify({ outputId, id: id.toString(), owner, token, amount: amount.toString() }),
-    );
-    await appendFile(join(this.dataDir, "deposits.jsonl"), lines.map((line) => `${line}\n`).join(""));
+    const lines = deposits.map(({ amount, id, ...deposit }) => line({ ...deposit, id: `${id}`, amount: `${amount}` }));
+    await append(join(this.dataDir, "deposits.log"), lines);
   }
 
   deposits(): Map<OutputId, Deposit> {
     return new Map(
       linesOf<{ outputId: OutputId; id: string; owner: Address; token: Address; amount: string }>(
-        join(this.dataDir, "deposits.jsonl"),
+        join(this.dataDir, "deposits.log"),
       ).map(({ outputId, id, owner, token, amount }) => [
         outputId,
         { id: BigInt(id), owner, token, amount: BigInt(amount) },
@@ -77,11 +76,11 @@ export class BlockStore {
   }
 
   async addReordered(breach: Reordered): Promise<void> {
-    await appendFile(join(this.dataDir, "reordered.jsonl"), `${JSON.stringify(breach)}\n`);
+    await append(join(this.dataDir, "reordered.log"), [line(breach)]);
   }
 
   reordered(): Reordered[] {
-    return linesOf<Reordered>(join(this.dataDir, "reordered.jsonl")).slice(-REORDERED_MAX);
+    return linesOf<Reordered>(join(this.dataDir, "reordered.log")).slice(-REORDERED_MAX);
   }
 }
 
@@ -94,7 +93,21 @@ function namesIn(folder: string): string[] {
   });
 }
 
-/** Lines of JSON; what a crash left half written is none. */
+/** Behind an empty line: the one before may have been left half written. */
+async function append(path: string, lines: readonly string[]): Promise<void> {
+  await appendFile(path, `\n${lines.join("")}`);
+}
+
+/** JSON behind its CRC-32. */
+function line(value: unknown): string {
+  return checked(JSON.stringify(value));
+}
+
+function checked(json: string): string {
+  return `${crc32(json).toString(16)} ${json}\n`;
+}
+
+/** What lines hold; one that is not what was written, as a crash leaves it, is passed over. */
 function linesOf<T>(path: string): T[] {
   let text: string;
   try {
@@ -103,11 +116,8 @@ function linesOf<T>(path: string): T[] {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
-  return text.split("\n").flatMap((line) => {
-    try {
-      return line === "" ? [] : [JSON.parse(line) as T];
-    } catch {
-      return [];
-    }
+  return text.split("\n").flatMap((each) => {
+    const json = each.slice(each.indexOf(" ") + 1);
+    return `${each}\n` === checked(json) ? [JSON.parse(json) as T] : [];
   });
 }
