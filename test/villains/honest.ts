@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { ETHER } from "@plasma-billing/protocol/transaction.ts";
-import { OperatorError, WalletError } from "@plasma-billing/sdk";
+import { LyingOperatorError, OperatorError, WalletError } from "@plasma-billing/sdk";
 import { eventually } from "../helpers/operatorProcess.ts";
 import { addressOf, HONEST, type Name } from "./accounts.ts";
 import type { Finding } from "./processes.ts";
@@ -178,8 +178,9 @@ class HonestRun {
         this.payments++;
         if (n % 8 === 7) await wallet.sync();
       } catch (error) {
-        // A machine is down, or what it would pay with is on its way: later.
-        if (!(error instanceof OperatorError) && !(error instanceof WalletError)) throw error;
+        // A machine is down, what it would pay with is on its way, or Ethereum undid a commit that the operator still shows: later.
+        const passes = [OperatorError, WalletError, LyingOperatorError].some((kind) => error instanceof kind);
+        if (!passes) throw error;
         await setTimeout(PAUSE_MS);
         await wallet.sync().catch(() => undefined);
       }
