@@ -151,7 +151,11 @@ class HonestRun {
   /** Takes out a little of what it has not spent. */
   private async exits(name: Name): Promise<void> {
     const wallet = await this.stage.wallet(name);
-    await wallet.sync();
+    // Ethereum may have undone a commit just now.
+    await eventually("the wallet knows what it has", 30_000, async () => {
+      await wallet.sync();
+      return true;
+    });
     const [smallest] = wallet.book
       .free(ETHER)
       .filter((output) => wallet.book.isCommitted(output))
