@@ -122,6 +122,7 @@ async function open(settings: Settings, log: Logger): Promise<Parts> {
   let earlier = kept;
   const loop = new RootChainLoop({
     ...{ rpc, rootChain, view, store, finality, clock, log, fromBlock, pollMs: settings.ethereumPollMs },
+    onReadAgain: () => chain.doubtDeposits(),
     onUpdate: (update) => {
       challenger.take(earlier.length === 0 ? update : { ...update, finalEvents: [...earlier, ...update.finalEvents] });
       earlier = [];

@@ -96,7 +96,7 @@ export class HandmadeChain implements GuardedChain {
   /** As after a restart: everything is told again. */
   tellAgain(): void {
     for (const payment of this.told) {
-      this.onPayment({ ...payment, committed: payment.place.blockNumber <= this.height });
+      this.onPayment({ ...payment, committed: payment.place !== null && payment.place.blockNumber <= this.height });
     }
   }
 

@@ -119,7 +119,8 @@ function alsoTrueOf({ lie, everywhere, block }: OperatorVillain): string[] {
   return [
     ...(hides ? ["exitOfUnknown", "operatorStalled"] : []),
     ...(everywhere === true ? ["depositIgnored"] : []),
-    ...(hides && block === "mint" ? ["reordered"] : []),
+    // Its block breaks the rules, whatever of it is seen.
+    ...(hides && block === "mint" ? ["reordered", "invalidBlock"] : []),
     // What the watcher says of those it guards.
     ...["guardedExit"],
   ];

@@ -10,6 +10,7 @@ import {
   type Owner,
   type Served,
 } from "../helpers/servedChain.ts";
+import { eventually } from "../helpers/operatorProcess.ts";
 import type { ServedChain } from "../helpers/servedChain.ts";
 import { Payers, WatchedChain } from "../helpers/watchedChain.ts";
 
@@ -131,8 +132,12 @@ describe("the watcher's chain, breaches", function () {
     }
     served.blocks[2] = right;
     served.committed[1] = { ...served.committed[1]!, transactionCount: 10 };
-    const { breaches } = await watched.look();
-    expect(watched.chain.height).to.equal(2);
+    let { breaches } = await watched.look();
+    // It is asked for again a while after it was another one.
+    await eventually("the right one is taken", 5_000, async () => {
+      ({ breaches } = await watched.look());
+      return watched.chain.height === 2;
+    });
     // It was served otherwise before.
     expect(breaches.map(({ name }) => name)).to.deep.equal(["reordered"]);
   });
@@ -210,5 +215,52 @@ describe("the watcher's chain, breaches", function () {
     served.deposits.set(late, deposit);
     expect(await watched.look()).to.deep.include({ breaches: [] });
     expect(watched.chain.output(payment.id(0))).to.include({ owner: bob.address });
+  });
+
+  it("a block that spends a deposit which a reorganisation took away is taken back, after a restart too", async () => {
+    const [kept, taken] = [served.deposit(alice, 5n), served.deposit(alice, 9n)];
+    const deposit = served.deposits.get(taken)!;
+    served.pay([kept], [ether(bob, 5n)], [alice]);
+    served.sealAndCommit();
+    const payment = served.pay([taken], [ether(bob, 9n)], [alice]);
+    served.sealAndCommit();
+    await watched.look();
+    expect(watched.chain.height).to.equal(2);
+    const without = async (): Promise<void> => {
+      const { breaches } = await watched.look();
+      expect(watched.chain.height).to.equal(1);
+      expect(watched.chain.output(payment.id(0))).to.equal(undefined);
+      expect(breaches).to.have.length(1);
+      expect(breaches[0]).to.deep.include({ name: "invalidBlock", blockNumber: 2, rule: "UNKNOWN_INPUT" });
+    };
+    served.deposits.delete(taken);
+    await without();
+    // The place it had is another one's now.
+    served.deposits.set(served.deposit(bob, 9n), { ...deposit, owner: bob.address });
+    await watched.reopen();
+    await without();
+    served.deposits.set(taken, deposit);
+    expect(await watched.look()).to.deep.include({ breaches: [] });
+    expect(watched.chain.height).to.equal(2);
+    await watched.chain.close();
+    served.deposits.delete(taken);
+    await watched.open();
+    await without();
+  });
+
+  it("a deposit that is final is not looked at again, unless Ethereum is read anew", async () => {
+    const taken = served.deposit(alice, 9n);
+    const deposit = served.deposits.get(taken)!;
+    served.deposits.set(taken, { ...deposit, final: true } as typeof deposit);
+    served.pay([taken], [ether(bob, 9n)], [alice]);
+    served.sealAndCommit();
+    await watched.look();
+    await watched.look();
+    served.deposits.delete(taken);
+    await watched.look();
+    expect(watched.chain.height).to.equal(1);
+    watched.chain.doubtDeposits();
+    await watched.look();
+    expect(watched.chain.height).to.equal(0);
   });
 });

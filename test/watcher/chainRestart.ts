@@ -230,7 +230,7 @@ describe("the watcher's chain, restarts and reorganisations", function () {
       watched.told
         .splice(0)
         .map(({ hash, place, committed, inputs }) => [
-          ...[hash, place.blockNumber, place.transactionIndex, committed],
+          ...[hash, place?.blockNumber, place?.transactionIndex, committed],
           ...inputs.map(({ id, owner, amount, depositId, blockNumber }) => [id, owner, amount, depositId, blockNumber]),
         ]);
     const one = (committed: boolean): unknown[] => {
@@ -278,5 +278,31 @@ describe("the watcher's chain, restarts and reorganisations", function () {
     expect(watched.chain.height).to.equal(6);
     const ids: OutputId[] = [...payers.live.keys()];
     for (const id of ids) expect(watched.chain.output(id)?.id).to.equal(id);
+  });
+
+  it("tells of payments to the guarded behind an invalid one, if they could leave in flight", async () => {
+    await watched.stop();
+    const [dave, erin] = [ownerOf(8), ownerOf(9)];
+    watched = await WatchedChain.start({ guarded: new Set([dave.address]) });
+    served = watched.served;
+    const [good, twice, another, forged, fourth] = [5n, 6n, 7n, 8n, 9n].map((amount) => served.deposit(alice, amount));
+    const before = served.pay([good!], [ether(bob, 5n)], [alice]);
+    served.sealAndCommit();
+    await watched.look();
+    // Nothing is streamed: what is bad comes with its commit.
+    served.pay([another!], [ether(bob, 8n)], [alice]);
+    const honest = served.pay([before.id(0)], [ether(dave, 5n)], [bob]);
+    served.pay([honest.id(0)], [ether(dave, 5n)], [dave]);
+    served.pay([forged!], [ether(dave, 8n)], [erin]);
+    served.pay([twice!], [ether(dave, 60n)], [alice]);
+    served.sealAndCommit();
+    const later = served.pay([fourth!], [ether(erin, 4n), ether(dave, 5n)], [alice]);
+    served.sealAndCommit();
+    const { breaches } = await watched.look();
+    expect(breaches[0]).to.deep.include({ name: "invalidBlock", blockNumber: 2, rule: "UNBALANCED" });
+    expect(watched.told.map(({ hash, place, committed }) => ({ hash, place, committed }))).to.deep.equal(
+      [honest, later].map(({ hash }) => ({ hash, place: null, committed: false })),
+    );
+    expect(watched.told[0]!.inputs[0]).to.include({ id: before.id(0), owner: bob.address, blockNumber: 1 });
   });
 });

@@ -83,9 +83,17 @@ export class ChildChain {
     const history = new History();
     const pool = await VerificationPool.start({ separator, threads });
     try {
-      const blocks = await VerifiedBlocks.open({ store, snapshots, pool, separator, guarded, spends, log });
+      const blocks = await VerifiedBlocks.open({
+        ...{ store, snapshots, pool, separator, depositOf, guarded, spends, log },
+      });
       const feed = new Feed({ operatorUrl: options.operatorUrl, fetch: options.fetch ?? fetch, ...limits });
-      const unjudged = new UnjudgedBlocks({ ...{ store, feed, pool, spends, separator }, reloadMs: limits.reloadMs });
+      const unjudged = new UnjudgedBlocks({
+        ...{ store, feed, pool, spends, guarded, separator, reloadMs: limits.reloadMs },
+        outputOf: (id): LedgerOutput | undefined => {
+          const output = blocks.state.output(id);
+          return output === undefined || (output.blockNumber ?? 0) > follow.height ? undefined : output;
+        },
+      });
       const repairs = new Repairs({ store, blocks, unjudged, log });
       await repairs.look();
       const { trustedHeight } = options;
@@ -132,6 +140,11 @@ export class ChildChain {
     } finally {
       this.running = false;
     }
+  }
+
+  /** Ethereum was read anew: what rested on its deposits is looked at again. */
+  doubtDeposits(): void {
+    this.parts.blocks.doubtDeposits();
   }
 
   /** An output that no verified or streamed payment has spent, deposits included. */

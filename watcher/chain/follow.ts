@@ -73,6 +73,8 @@ export class Follow {
     const look: Look = { missing: null, more: false, operator: { answered: true, problem: null, openBlock: null } };
     this.committed = committed;
     this.height = 0;
+    const lost = blocks.lostDeposit();
+    if (lost !== null) await this.rollBack(lost);
     await this.compare();
     while (await this.advance(look, goOn)) {
       await this.compare();
@@ -111,9 +113,12 @@ export class Follow {
     }
     guarded.committed(this.height);
     const { invalid } = this;
-    if (invalid !== null && this.committed[invalid.breach.blockNumber - 1]?.transactionsRoot !== invalid.root) {
-      this.invalid = null;
-    }
+    if (invalid === null) return;
+    const { blockNumber, rule, context } = invalid.breach;
+    const replaced = this.committed[blockNumber - 1]?.transactionsRoot !== invalid.root;
+    // A deposit that a reorganisation had taken away may be there again.
+    const known = rule === "UNKNOWN_INPUT" && blocks.state.output(context["input"] as OutputId) !== undefined;
+    if (replaced || known) this.invalid = null;
   }
 
   /** Does the next thing that brings the height on; false when there is none to be done now. */
@@ -200,12 +205,16 @@ export class Follow {
       this.reordered.push(breach);
       await store.addReordered(breach);
     }
+    await this.rollBack(number);
+    return true;
+  }
+
+  private async rollBack(number: number): Promise<void> {
     this.fault = null;
     this.suspect = null;
-    await blocks.rollBack(number);
+    await this.options.blocks.rollBack(number);
     // The block before is open again: comparing from the start ends it.
     this.height = 0;
-    return true;
   }
 
   /** Stuck at the next block: those behind it are loaded without being judged. */

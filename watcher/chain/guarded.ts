@@ -1,8 +1,11 @@
+import { recover } from "@plasma-billing/ethereum/verification/recover.ts";
 import { DEPOSIT_ORIGIN } from "@plasma-billing/protocol/entryBytes.ts";
 import { fromHex, toHex } from "@plasma-billing/protocol/hex.ts";
 import type { LiveOutputs } from "@plasma-billing/protocol/liveOutputs.ts";
 import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
+import { formFault, inputFault } from "@plasma-billing/protocol/payment.ts";
 import {
+  countsAt,
   decodePayment,
   HASH_BYTES,
   OUTPUT_BYTES,
@@ -10,9 +13,8 @@ import {
   outputsAt,
   type PaymentCounts,
 } from "@plasma-billing/protocol/paymentBytes.ts";
-import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
+import type { OutputId, SignedTransaction } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
-import { PAYMENT_IN_VERIFIED } from "@plasma-billing/protocol/verifiedPayment.ts";
 import { hashIn, paymentIn, type VerifiedRecord } from "./records.ts";
 import type { GuardedPayment } from "./types.ts";
 
@@ -55,6 +57,29 @@ export class Guarded {
     if (ofBlock === undefined) this.pending.set(blockNumber, [kept]);
     else ofBlock.push(kept);
     this.untold.push(kept);
+  }
+
+  /**
+   * A payment of a block that is not judged. It is told when it pays somebody guarded and its payers' signatures and sums are right:
+   * it may leave in flight, whatever else is in its block.
+   * @param outputOf - what blocks of Ethereum before every bad one made
+   */
+  lookUnjudged(payment: Uint8Array, hash: Uint8Array, outputOf: (id: OutputId) => LedgerOutput | undefined): void {
+    if (this.owners.size === 0 || !this.pays(payment)) return;
+    let transaction: SignedTransaction;
+    try {
+      transaction = decodePayment(payment);
+    } catch {
+      return;
+    }
+    const inputs = transaction.inputs.map(outputOf);
+    if (!inputs.every((input) => input !== undefined) || formFault(transaction) !== null) return;
+    const signers = transaction.signatures.map((signature) => {
+      const signer = recover(hash, fromHex(signature));
+      return signer === null ? null : toHex(signer);
+    });
+    if (inputFault(transaction, signers, outputOf) !== null) return;
+    this.onPayment({ place: null, hash: toHex(hash), transaction, inputs, committed: false });
   }
 
   tell(): void {
@@ -101,20 +126,21 @@ export class Guarded {
     }
   }
 
-  private concerns(
-    { view, bytes, at }: VerifiedRecord,
-    counts: PaymentCounts,
-    outputs: LiveOutputs,
-    inputs: Int32Array,
-  ): boolean {
+  private concerns(record: VerifiedRecord, counts: PaymentCounts, outputs: LiveOutputs, inputs: Int32Array): boolean {
     const { scratch } = this;
-    const first = at + PAYMENT_IN_VERIFIED + outputsAt(counts);
-    for (let i = 0, owner = first; i < counts.outputs; i++, owner += OUTPUT_BYTES) {
-      if (this.firstWords.has(view.getInt32(owner)) && this.isGuarded(bytes, owner)) return true;
-    }
+    if (this.pays(paymentIn(record, counts))) return true;
     for (let i = 0; i < counts.inputs; i++) {
       outputs.describe(inputs[i] as number, scratch, 0);
       if (this.firstWords.has(scratch.getInt32(0)) && this.isGuarded(new Uint8Array(scratch.buffer), 0)) return true;
+    }
+    return false;
+  }
+
+  private pays(payment: Uint8Array): boolean {
+    const view = new DataView(payment.buffer, payment.byteOffset, payment.byteLength);
+    const counts = countsAt(payment, 0);
+    for (let i = 0, owner = outputsAt(counts); i < counts.outputs; i++, owner += OUTPUT_BYTES) {
+      if (this.firstWords.has(view.getInt32(owner)) && this.isGuarded(payment, owner)) return true;
     }
     return false;
   }

@@ -28,6 +28,7 @@ import { Words } from "@plasma-billing/protocol/words.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { DepositBits } from "./depositBits.ts";
 import { hashIn, paymentIn, signersIn, type VerifiedRecord } from "./records.ts";
+import type { SpentDeposit } from "./store.ts";
 import type { RootAndCount } from "./types.ts";
 
 /** The state a snapshot has, and where it is. */
@@ -39,8 +40,8 @@ export interface RestoredState {
   taken: Uint8Array<ArrayBuffer>;
 }
 
-/** What stands behind an output id, taken in when a payment first spends it. */
-export type DepositOf = (id: OutputId) => Deposit | undefined;
+/** What stands behind an output id, taken in when a payment first spends it; `final` when Ethereum cannot take it back. */
+export type DepositOf = (id: OutputId) => (Deposit & { final?: boolean }) | undefined;
 
 /** The outputs behind the payments so far, and the tree of the block they are in. Forgets what is spent. */
 export class ChainState {
@@ -108,8 +109,8 @@ export class ChainState {
   }
 
   /** Takes in deposits that the payment spends first; gives them. */
-  takeDeposits({ bytes, at }: VerifiedRecord, counts: PaymentCounts, depositOf = this.depositOf): Deposit[] {
-    const taken: Deposit[] = [];
+  takeDeposits({ bytes, at }: VerifiedRecord, counts: PaymentCounts, depositOf = this.depositOf): SpentDeposit[] {
+    const taken: SpentDeposit[] = [];
     for (let i = 0; i < counts.inputs; i++) {
       const start = at + PAYMENT_IN_VERIFIED + INPUTS_AT + HASH_BYTES * i;
       const id = toHex(bytes.subarray(start, start + HASH_BYTES));
@@ -119,7 +120,8 @@ export class ChainState {
       if (outputId(depositHash(this.separator, deposit), 0) !== id || deposit.amount === 0n) continue;
       this.taken.add(deposit.id);
       this.outputs.createDeposit(id, deposit.id, deposit, "available");
-      taken.push(deposit);
+      const { id: number, owner, token, amount } = deposit;
+      taken.push({ ...{ id: number, owner, token, amount }, outputId: id, blockNumber: this.number });
     }
     return taken;
   }

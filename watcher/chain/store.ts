@@ -13,6 +13,22 @@ const REFUSED_MAX = 2;
 /** Told of the newest contradictions only. */
 const REORDERED_MAX = 100;
 
+/** A deposit that a payment spent, and the block of that payment. */
+export interface SpentDeposit extends Deposit {
+  outputId: OutputId;
+  blockNumber: number;
+}
+
+interface DepositLine {
+  outputId: OutputId;
+  blockNumber: number;
+  owner: Address;
+  token: Address;
+  /** Decimal. */
+  id: string;
+  amount: string;
+}
+
 export type Reordered = Extract<Breach, { name: "reordered" }>;
 
 /** The folders of README.md. */
@@ -59,20 +75,24 @@ export class BlockStore {
   }
 
   /** Remembers deposits for a replay: Ethereum's view may not be there yet when it is made. */
-  async addDeposits(deposits: readonly (Deposit & { outputId: OutputId })[]): Promise<void> {
+  async addDeposits(deposits: readonly SpentDeposit[]): Promise<void> {
     const lines = deposits.map(({ amount, id, ...deposit }) => line({ ...deposit, id: `${id}`, amount: `${amount}` }));
     await append(join(this.dataDir, "deposits.log"), lines);
   }
 
-  deposits(): Map<OutputId, Deposit> {
-    return new Map(
-      linesOf<{ outputId: OutputId; id: string; owner: Address; token: Address; amount: string }>(
-        join(this.dataDir, "deposits.log"),
-      ).map(({ outputId, id, owner, token, amount }) => [
-        outputId,
-        { id: BigInt(id), owner, token, amount: BigInt(amount) },
-      ]),
-    );
+  /** Forgets the deposits that this block and later ones spent. */
+  async forgetDeposits(from: number): Promise<void> {
+    await append(join(this.dataDir, "deposits.log"), [line({ from })]);
+  }
+
+  deposits(): Map<OutputId, SpentDeposit> {
+    const deposits = new Map<OutputId, SpentDeposit>();
+    for (const each of linesOf<DepositLine | { from: number }>(join(this.dataDir, "deposits.log"))) {
+      if ("outputId" in each)
+        deposits.set(each.outputId, { ...each, id: BigInt(each.id), amount: BigInt(each.amount) });
+      else for (const [id, { blockNumber }] of deposits) if (blockNumber >= each.from) deposits.delete(id);
+    }
+    return deposits;
   }
 
   async addReordered(breach: Reordered): Promise<void> {

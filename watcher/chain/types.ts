@@ -1,9 +1,10 @@
 import type { PaymentCode } from "@plasma-billing/protocol/errors.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
-import type { Deposit, OutputId, SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
+import type { SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Address, Domain } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
+import type { DepositOf } from "./state.ts";
 
 /** As Ethereum shows it now; a reorganisation may take it back or replace it. */
 export interface CommittedBlock {
@@ -78,7 +79,8 @@ export interface StepResult {
  * `committed` once its block is verified against Ethereum. After a restart or a rollback it is told again.
  */
 export interface GuardedPayment {
-  place: Place;
+  /** Null: of a committed block that is not judged, being bad or behind a bad one; its signatures and sums are right. */
+  place: Place | null;
   hash: TransactionHash;
   transaction: SignedTransaction;
   /** What it spends, with where that comes from. */
@@ -97,7 +99,7 @@ export interface ChildChainOptions {
   /** Between two snapshots, which are made where a block ends. */
   snapshotPayments: number;
   /** The deposit with this output id if Ethereum has it now, however confirmed. */
-  depositOf: (id: OutputId) => Deposit | undefined;
+  depositOf: DepositOf;
   /** Owners whose payments are told to `onPayment`. */
   guarded: ReadonlySet<Address>;
   onPayment: (payment: GuardedPayment) => void;

@@ -1,9 +1,12 @@
 import type { VerificationPool } from "@plasma-billing/ethereum/verification/pool.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { MerkleFrontier } from "@plasma-billing/protocol/merkle.ts";
+import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
 import { HASH_BYTES } from "@plasma-billing/protocol/paymentBytes.ts";
+import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
 import { BlockFile, LENGTH_BYTES, lengthAt, removeBlockFile } from "./blockFile.ts";
 import type { Feed, Piece } from "./feed.ts";
+import type { Guarded } from "./guarded.ts";
 import { pipeline } from "./pipeline.ts";
 import { hashIn, hashOfMalformed, recordsOf } from "./records.ts";
 import type { Spends } from "./spends.ts";
@@ -28,6 +31,9 @@ export interface UnjudgedOptions {
   feed: Feed;
   pool: VerificationPool;
   spends: Spends;
+  guarded: Guarded;
+  /** What a block of Ethereum made that is verified, if no payment was seen to spend it. */
+  outputOf: (id: OutputId) => LedgerOutput | undefined;
   separator: Hex;
   reloadMs: number;
 }
@@ -134,7 +140,7 @@ export class UnjudgedBlocks {
     { bytes, count }: Piece,
     parts: readonly Uint8Array[],
   ): Promise<string | null> {
-    const { separator, spends } = this.options;
+    const { separator, spends, guarded, outputOf } = this.options;
     const leaves = new Uint8Array(count * HASH_BYTES);
     const first = tree.count;
     let problem: string | null = null;
@@ -149,10 +155,13 @@ export class UnjudgedBlocks {
       const view = new DataView(payment.buffer, payment.byteOffset, payment.byteLength);
       const seen = { source: "unjudged" as const, blockNumber: number, transactionIndex: first + taken };
       if (spends.mayConcern(view, 0)) spends.add(payment, hash, seen);
+      guarded.lookUnjudged(payment, hash, outputOf);
       leaves.set(hash, taken * HASH_BYTES);
       taken++;
       at += LENGTH_BYTES + payment.length;
     }
+    // What was told is on the disk before what would not be told again.
+    await Promise.resolve();
     await file.append(bytes.subarray(0, at), leaves.subarray(0, taken * HASH_BYTES));
     for (let i = 0; i < taken; i++) tree.append(leaves.slice(i * HASH_BYTES, (i + 1) * HASH_BYTES));
     return problem;

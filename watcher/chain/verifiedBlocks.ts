@@ -4,7 +4,7 @@ import { BATCH_PAYMENTS_MAX } from "@plasma-billing/ethereum/verification/bodies
 import type { PaymentCode } from "@plasma-billing/protocol/errors.ts";
 import { toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import { HASH_BYTES } from "@plasma-billing/protocol/paymentBytes.ts";
-import { outputId, depositHash, type Deposit, type OutputId } from "@plasma-billing/protocol/transaction.ts";
+import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
 import { PAYMENT_IN_VERIFIED } from "@plasma-billing/protocol/verifiedPayment.ts";
 import type { Logger } from "pino";
 import { BlockFile, LENGTH_BYTES, lengthAt } from "./blockFile.ts";
@@ -15,8 +15,8 @@ import { pipeline } from "./pipeline.ts";
 import { hashIn, hashOfMalformed, paymentIn, problemIn, recordsOf } from "./records.ts";
 import type { ChainSnapshots } from "./snapshots.ts";
 import type { Spends } from "./spends.ts";
-import type { ChainState } from "./state.ts";
-import type { BlockStore } from "./store.ts";
+import type { ChainState, DepositOf } from "./state.ts";
+import type { BlockStore, SpentDeposit } from "./store.ts";
 import type { RootAndCount } from "./types.ts";
 
 /** A payment that may not be where it was served. */
@@ -35,6 +35,7 @@ export interface VerifiedBlocksOptions {
   snapshots: ChainSnapshots;
   pool: VerificationPool;
   separator: Hex;
+  depositOf: DepositOf;
   guarded: Guarded;
   spends: Spends;
   log: Logger;
@@ -49,9 +50,11 @@ export class VerifiedBlocks {
   private current: ChainState;
   private file: BlockFile | null = null;
   /** Verified, but not on the disk: there was no room. */
-  private unwritten: { deposits: Deposit[]; payments: Uint8Array; leaves: Uint8Array } | null = null;
+  private unwritten: { deposits: SpentDeposit[]; payments: Uint8Array; leaves: Uint8Array } | null = null;
   private flushing: Promise<void> | null = null;
   private readonly seenAt = new Map<number, number>();
+  /** Blocks that spent deposits which are not known to be final; null: to be read from the store. */
+  private unsettled: Map<OutputId, number> | null = null;
   /** How often blocks were taken back. */
   rollbacks = 0;
 
@@ -92,7 +95,7 @@ export class VerifiedBlocks {
     const { state } = this;
     const { guarded, spends } = this.options;
     const leaves = new Uint8Array(count * HASH_BYTES);
-    const deposits: Deposit[] = [];
+    const deposits: SpentDeposit[] = [];
     let fault: Fault | null = null;
     let [taken, at] = [0, 0];
     for (const record of recordsOf(parts)) {
@@ -143,10 +146,8 @@ export class VerifiedBlocks {
     if (this.unwritten === null) return;
     const { deposits, payments, leaves } = this.unwritten;
     if (deposits.length > 0) {
-      const { separator, store } = this.options;
-      await store.addDeposits(
-        deposits.map((deposit) => ({ ...deposit, outputId: outputId(depositHash(separator, deposit), 0) })),
-      );
+      await this.options.store.addDeposits(deposits);
+      for (const { outputId, blockNumber } of deposits) this.unsettled?.set(outputId, blockNumber);
       this.unwritten.deposits = [];
     }
     if (leaves.length > 0) {
@@ -172,9 +173,29 @@ export class VerifiedBlocks {
     return number <= this.state.number && BlockFile.exists(prefix) ? await BlockFile.openToRead(prefix) : null;
   }
 
+  /** The first block that spends a deposit which Ethereum does not have any more; null when there is none. */
+  lostDeposit(): number | null {
+    const { store, depositOf } = this.options;
+    this.unsettled ??= new Map(
+      [...store.deposits().values()].map(({ outputId, blockNumber }) => [outputId, blockNumber]),
+    );
+    let first: number | null = null;
+    for (const [id, number] of this.unsettled) {
+      const deposit = depositOf(id);
+      if (deposit?.final === true) this.unsettled.delete(id);
+      else if (deposit === undefined) first = Math.min(first ?? number, number);
+    }
+    return first;
+  }
+
+  /** What was final may not be any more: all deposits are looked at again. */
+  doubtDeposits(): void {
+    this.unsettled = null;
+  }
+
   /** Takes back this block and all behind it; their payments are put aside. */
   async rollBack(number: number): Promise<void> {
-    const { snapshots, guarded, spends, log } = this.options;
+    const { store, snapshots, guarded, spends, log } = this.options;
     log.warn({ block: number, from: this.state.number }, "blocks are taken back");
     await this.flush().catch((error: unknown) =>
       log.warn({ err: error }, "the end of a block that is taken back is lost"),
@@ -184,6 +205,8 @@ export class VerifiedBlocks {
     this.file = null;
     this.rollbacks++;
     await snapshots.removeFrom(number);
+    await store.forgetDeposits(number);
+    this.unsettled = null;
     await this.putAside(number);
     guarded.forget(0);
     spends.forgetPlaces(number);
@@ -259,7 +282,7 @@ export class VerifiedBlocks {
   }
 
   /** False when the rest of the file is not what was written, or not what may be. */
-  private async replayFile(file: BlockFile, deposits: ReadonlyMap<OutputId, Deposit>): Promise<boolean> {
+  private async replayFile(file: BlockFile, deposits: ReadonlyMap<OutputId, SpentDeposit>): Promise<boolean> {
     const { pool, guarded } = this.options;
     try {
       let whole = true;
@@ -279,7 +302,11 @@ export class VerifiedBlocks {
   }
 
   /** Applies what was verified before; false at the first payment that is not the one its leaf is of. */
-  private reapply(parts: readonly Uint8Array[], leaves: Uint8Array, deposits: ReadonlyMap<OutputId, Deposit>): boolean {
+  private reapply(
+    parts: readonly Uint8Array[],
+    leaves: Uint8Array,
+    deposits: ReadonlyMap<OutputId, SpentDeposit>,
+  ): boolean {
     const { state } = this;
     const { guarded } = this.options;
     let at = 0;

@@ -22,6 +22,8 @@ export interface RootChainLoopOptions {
   finality: "finalized" | number;
   pollMs: number;
   clock: Clock;
+  /** All that was read before is forgotten, what was final too. */
+  onReadAgain: () => void;
   /** Told of every update that was taken in; returns at once. */
   onUpdate: (update: FollowerUpdate) => void;
   log: Logger;
@@ -111,6 +113,7 @@ export class RootChainLoop {
     this.checked = null;
     store.clear();
     view.clear();
+    this.options.onReadAgain();
     this.follower = this.follow(null);
   }
 
