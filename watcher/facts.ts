@@ -16,7 +16,7 @@ export async function factsOf(
 ): Promise<Facts> {
   const owners = new Map<OutputId, Address>();
   for (const exit of exits) for (const [id, owner] of ownersOf(exit)) owners.set(id, owner);
-  await chain.watch(owners.keys());
+  await chain.watch(owners);
   const places = new Map<TransactionHash, Place>();
   for (const id of owners.keys()) {
     for (const { hash, place } of chain.spendsOf(id)) if (place !== null) places.set(hash, place);

@@ -252,7 +252,7 @@ export class Watcher {
     if (this.spans?.head !== head) this.spans = { head, of: spansOf(view.events) };
     const spans = this.spans.of;
     if (spans.spans.length === 0) return [];
-    await chain.watch(new Set(spans.spans.map(({ outputId }) => outputId)));
+    await chain.watch(new Map(spans.spans.map(({ outputId }) => [outputId, null])));
     return await spentWhileExiting(
       spans,
       (id) => chain.spendsOf(id),

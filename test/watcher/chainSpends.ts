@@ -4,7 +4,8 @@ import { fromHex, toHex } from "@plasma-billing/protocol/hex.ts";
 import { keccak256 } from "@plasma-billing/protocol/keccak.ts";
 import { verifyProof } from "@plasma-billing/protocol/merkle.ts";
 import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
-import { ether, ownerOf, rootOf, sign, type Served, type ServedChain } from "../helpers/servedChain.ts";
+import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import { ether, ownerOf, rootOf, sign, type Owner, type Served, type ServedChain } from "../helpers/servedChain.ts";
 import { Payers, WatchedChain } from "../helpers/watchedChain.ts";
 
 const [alice, bob] = [ownerOf(1), ownerOf(2)];
@@ -41,7 +42,8 @@ describe("the watcher's chain, spends and proofs", function () {
     const second = served.pay([first.id(0)], [ether(bob, 5n)], [alice]);
     payers.pay(30);
     await watched.look();
-    await watched.chain.watch([id, first.id(0), second.id(0)]);
+    await watched.chain.watch(ownedBy(alice, id, first.id(0)));
+    await watched.chain.watch(ownedBy(bob, second.id(0)));
     expect(spends(id)).to.deep.equal([[first.hash, [1, 0], alice.address]]);
     expect(spends(first.id(0))).to.deep.equal([[second.hash, [2, 0], alice.address]]);
     expect(spends(second.id(0))).to.deep.equal([]);
@@ -52,9 +54,35 @@ describe("the watcher's chain, spends and proofs", function () {
     await watched.reopen();
     expect(spends(id)).to.deep.equal([]);
     await watched.look();
-    await watched.chain.watch([second.id(0), id]);
+    await watched.chain.watch(new Map([...ownedBy(bob, second.id(0)), ...ownedBy(alice, id)]));
     expect(spends(second.id(0))).to.deep.equal([[third.hash, [2, 31], bob.address]]);
     expect(spends(id)).to.deep.equal([[first.hash, [1, 0], alice.address]]);
+  });
+
+  it("worthless spends in data that nobody judged hide none that the owner signed", async () => {
+    const id = served.deposit(alice, 50n);
+    payers.pay(2);
+    served.sealAndCommit();
+    await watched.look();
+    served.pay([served.deposit(bob, 1n)], [ether(bob, 2n)], [bob]);
+    for (let i = 1; i <= 40; i++)
+      served.pay([id], [ether(bob, BigInt(i)), ether(bob, 50n - BigInt(i))], [ownerOf(100 + i)]);
+    const signed = served.pay([id], [ether(bob, 50n)], [alice]);
+    served.sealAndCommit();
+    const first = { hash: signed.hash, place: [2, 41], signer: alice.address };
+    const expected = [Object.values(first)];
+    // Before it is loaded, by who does not know the owner, and after.
+    await watched.chain.watch(new Map([[id, null]]));
+    expect((await watched.look()).breaches[0]).to.deep.include({ name: "invalidBlock", rule: "UNBALANCED" });
+    expect(spends(id)).to.deep.equal([]);
+    await watched.chain.watch(ownedBy(alice, id));
+    expect(spends(id)).to.deep.equal(expected);
+    await watched.chain.watch(new Map([[id, null]]));
+    expect(spends(id)).to.deep.equal(expected);
+    await watched.reopen();
+    await watched.chain.watch(ownedBy(alice, id));
+    await watched.look();
+    expect(spends(id)).to.deep.equal(expected);
   });
 
   it("whoever asks for an output that is being looked for waits until it was", async () => {
@@ -62,8 +90,8 @@ describe("the watcher's chain, spends and proofs", function () {
     const payment = served.pay([id], [ether(bob, 5n)], [alice]);
     served.sealAndCommit();
     await watched.look();
-    const first = watched.chain.watch([id]);
-    await watched.chain.watch([id]);
+    const first = watched.chain.watch(ownedBy(alice, id));
+    await watched.chain.watch(ownedBy(alice, id));
     expect(spends(id)).to.deep.equal([[payment.hash, [1, 0], alice.address]]);
     await first;
   });
@@ -72,7 +100,7 @@ describe("the watcher's chain, spends and proofs", function () {
     const [one, two, three, four] = [1n, 2n, 3n, 4n].map((amount) => served.deposit(alice, amount));
     const streamed = served.pay([one!], [ether(bob, 1n)], [alice]);
     await watched.look();
-    await watched.chain.watch([one!]);
+    await watched.chain.watch(ownedBy(alice, one!));
     expect(spends(one!)).to.deep.equal([[streamed.hash, [1, 0], alice.address]]);
     const instead = sign([one!], [ether(alice, 1n)], [alice]);
     served.blocks[1] = [instead];
@@ -87,7 +115,7 @@ describe("the watcher's chain, spends and proofs", function () {
     served.sealAndCommit();
     const behind = served.pay([three!], [ether(bob, 3n)], [alice]);
     served.sealAndCommit();
-    const unknown = served.pay([four!], [ether(bob, 4n)], [bob]);
+    served.pay([four!], [ether(bob, 4n)], [bob]);
     served.seal();
     served.commit({ transactionsRoot: `0x${"ab".repeat(32)}` });
     expect((await watched.look()).breaches.map(({ name }) => name)).to.deep.equal([
@@ -100,14 +128,15 @@ describe("the watcher's chain, spends and proofs", function () {
         await watched.reopen();
         await watched.look();
       }
-      await watched.chain.watch([one!, two!, three!, four!]);
+      await watched.chain.watch(ownedBy(alice, one!, two!, three!, four!));
       expect(spends(one!)).to.have.deep.members([
         [streamed.hash, null, alice.address],
         [instead.hash, [1, 0], alice.address],
       ]);
       expect(spends(two!)).to.deep.equal([[invalid.hash, [2, 0], alice.address]]);
       expect(spends(three!)).to.deep.equal([[behind.hash, [3, 0], alice.address]]);
-      expect(spends(four!)).to.deep.equal([[unknown.hash, null, bob.address]]);
+      // Signed by somebody else it is no spend.
+      expect(spends(four!)).to.deep.equal([]);
     }
     const place = { blockNumber: 3, transactionIndex: 0 };
     expect((await watched.chain.payment(place)).hash).to.equal(behind.hash);
@@ -159,3 +188,7 @@ describe("the watcher's chain, spends and proofs", function () {
     expect(await failure(watched.chain.proofOf(at(1, 2)))).to.match(/of 2$/);
   });
 });
+
+function ownedBy(owner: Owner, ...ids: OutputId[]): Map<OutputId, Address> {
+  return new Map(ids.map((id) => [id, owner.address]));
+}

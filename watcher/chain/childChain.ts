@@ -3,7 +3,7 @@ import { VerificationPool } from "@plasma-billing/ethereum/verification/pool.ts"
 import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
 import { decodePayment } from "@plasma-billing/protocol/paymentBytes.ts";
 import type { OutputId, SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
-import { domainSeparator } from "@plasma-billing/protocol/typedData.ts";
+import { domainSeparator, type Address } from "@plasma-billing/protocol/typedData.ts";
 import type { BlockFile } from "./blockFile.ts";
 import { NoSuchPaymentError, StoredDataError } from "./errors.ts";
 import { Feed } from "./feed.ts";
@@ -60,8 +60,8 @@ interface Parts {
 export class ChildChain {
   private readonly parts: Parts;
   private running = false;
-  /** Outputs that were looked for in all that was stored, and those that are being looked for. */
-  private readonly searched = new Set<OutputId>();
+  /** Outputs that are looked for in all that was stored, and those for which that failed. */
+  private readonly failed = new Set<OutputId>();
   private readonly searches = new Map<OutputId, Promise<void>>();
 
   private constructor(parts: Parts) {
@@ -155,19 +155,24 @@ export class ChildChain {
   /**
    * From now on spends of these outputs are remembered; what was stored before is searched once. Resolves when that is done for all of
    * them, whoever asked first. @throws what the disk does: then it is searched at the next call
+   * @param owners - by output; null: nothing but verified payments counts as a spend of it
    */
-  async watch(ids: Iterable<OutputId>): Promise<void> {
+  async watch(owners: ReadonlyMap<OutputId, Address | null>): Promise<void> {
     const { spends } = this.parts;
-    const wanted = [...new Set(ids)];
-    const fresh = wanted.filter((id) => !this.searched.has(id) && !this.searches.has(id));
+    const fresh = [...owners].flatMap(([id, owner]) => (spends.watch(id, owner) || this.failed.has(id) ? [id] : []));
     if (fresh.length > 0) {
-      for (const id of fresh) spends.watch(id);
-      const search = this.searchHistory(fresh).finally(() => {
-        for (const id of fresh) this.searches.delete(id);
-      });
+      for (const id of fresh) this.failed.delete(id);
+      const search: Promise<void> = this.searchHistory(fresh, owners).then(
+        () => this.searchEnds(fresh, search),
+        (error: unknown) => {
+          for (const id of fresh) this.failed.add(id);
+          this.searchEnds(fresh, search);
+          throw error;
+        },
+      );
       for (const id of fresh) this.searches.set(id, search);
     }
-    await Promise.all(new Set(wanted.flatMap((id) => this.searches.get(id) ?? [])));
+    await Promise.all(new Set([...owners.keys()].flatMap((id) => this.searches.get(id) ?? [])));
   }
 
   /** Payments that spend a watched output, also those in data that Ethereum contradicts. */
@@ -252,26 +257,35 @@ export class ChildChain {
     return blockNumber <= this.height || !follow.contradicted;
   }
 
-  private async searchHistory(ids: OutputId[]): Promise<void> {
+  private async searchHistory(ids: OutputId[], owners: ReadonlyMap<OutputId, Address | null>): Promise<void> {
     const { blocks, store } = this.parts;
     await blocks.flush();
     const aside = [...store.numbers("unjudged").map((number) => store.unjudged(number)), ...store.refused];
-    await this.search(aside, ids);
+    const owned = ids.filter((id) => owners.get(id) != null);
+    await this.search(
+      aside,
+      owned,
+      owned.map((id) => owners.get(id) as Address),
+    );
     // What is live was not spent by any payment that was verified.
     const spent = ids.filter((id) => this.output(id) === undefined);
     const verified = store.numbers("blocks").map((number) => store.block(number));
-    if (spent.length > 0) await this.search(verified, spent);
-    for (const id of ids) this.searched.add(id);
+    if (spent.length > 0) await this.search(verified, spent, null);
   }
 
-  private async search(prefixes: string[], ids: OutputId[]): Promise<void> {
+  private searchEnds(ids: readonly OutputId[], search: Promise<void>): void {
+    for (const id of ids) if (this.searches.get(id) === search) this.searches.delete(id);
+  }
+
+  private async search(prefixes: string[], ids: OutputId[], owners: Address[] | null): Promise<void> {
+    if (ids.length === 0) return;
     const { history, spends, store, repairs } = this.parts;
     const seenIn = new Map<string, { source: Seen["source"]; number: number }>();
     for (const number of store.numbers("blocks")) seenIn.set(store.block(number), { source: "blocks", number });
     for (const number of store.numbers("unjudged")) seenIn.set(store.unjudged(number), { source: "unjudged", number });
     for (let at = 0; at < prefixes.length; at += SEARCH_FILES) {
       const { rollbacks } = this.parts.blocks;
-      const { found, damaged } = await history.search(prefixes.slice(at, at + SEARCH_FILES), ids);
+      const { found, damaged } = await history.search({ prefixes: prefixes.slice(at, at + SEARCH_FILES), ids, owners });
       for (const { prefix, index, hash, payment } of found) {
         const where = seenIn.get(prefix);
         // Taken back meanwhile: it may stand elsewhere now, which is seen when it is verified there.

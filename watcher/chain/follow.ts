@@ -327,10 +327,8 @@ export class Follow {
     const { inputs } = decodePayment(fault.payment);
     const missing = inputs.filter((id) => blocks.state.output(id) === undefined);
     const spent = new Map<OutputId, { hash: Hex; prefix: string; index: number }>();
-    const { found } = await history.search(
-      store.numbers("blocks").map((number) => store.block(number)),
-      missing,
-    );
+    const prefixes = store.numbers("blocks").map((number) => store.block(number));
+    const { found } = await history.search({ prefixes, ids: missing, owners: null });
     for (const { payment, hash, prefix, index } of found) {
       for (const id of decodePayment(payment).inputs) spent.set(id, { hash: toHex(hash), prefix, index });
     }

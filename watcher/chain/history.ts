@@ -1,7 +1,13 @@
 import { Thread } from "@plasma-billing/ethereum/threads.ts";
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
-import type { Hex } from "@plasma-billing/protocol/hex.ts";
-import type { HistoryMessage, HistoryQuestion, HistoryReply, ProofAnswer, SearchAnswer } from "./historyWorker.ts";
+import type {
+  HistoryMessage,
+  HistoryQuestion,
+  HistoryReply,
+  ProofAnswer,
+  SearchAnswer,
+  SearchQuestion,
+} from "./historyWorker.ts";
 
 export type { Found } from "./historyWorker.ts";
 
@@ -13,8 +19,8 @@ export class History {
   private failure: Error | null = null;
 
   /** Payments in these files that spend one of the outputs. */
-  async search(prefixes: string[], ids: Hex[]): Promise<SearchAnswer> {
-    return await this.ask({ search: { prefixes, ids } });
+  async search(question: SearchQuestion): Promise<SearchAnswer> {
+    return await this.ask({ search: question });
   }
 
   /** The siblings of a leaf, and the root they lead to if the files are right. */

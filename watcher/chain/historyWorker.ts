@@ -1,10 +1,12 @@
 import { closeSync, openSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import { readRange } from "@plasma-billing/ethereum/process/files.ts";
+import { recover } from "@plasma-billing/ethereum/verification/recover.ts";
 import { toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import { keccak256 } from "@plasma-billing/protocol/keccak.ts";
 import { merkleDepth } from "@plasma-billing/protocol/merkle.ts";
-import { HASH_BYTES, INPUTS_AT } from "@plasma-billing/protocol/paymentBytes.ts";
+import { countsAt, HASH_BYTES, INPUTS_AT, signaturesAt } from "@plasma-billing/protocol/paymentBytes.ts";
+import { SIGNATURE_BYTES } from "@plasma-billing/protocol/transaction.ts";
 import { checksum, INDEX_BYTES, INDEX_HEADER_BYTES, indexPath, LENGTH_BYTES, paymentsPath } from "./blockFile.ts";
 import { firstWordOf } from "./records.ts";
 
@@ -19,8 +21,13 @@ const KEPT_LEVEL = 8;
 /** Blocks whose upper nodes are kept, each 2^22 / 2^8 · 2 · 32 bytes at most. */
 const TREES_MAX = 16;
 
-export type HistoryQuestion =
-  { search: { prefixes: string[]; ids: Hex[] } } | { proof: { prefix: string; count: number; index: number } };
+export interface SearchQuestion {
+  prefixes: string[];
+  ids: readonly Hex[];
+  /** Whose the outputs are: only what they signed is a spend. Null where that was verified when the files were written. */
+  owners: readonly Hex[] | null;
+}
+export type HistoryQuestion = { search: SearchQuestion } | { proof: { prefix: string; count: number; index: number } };
 export interface Found {
   prefix: string;
   index: number;
@@ -60,11 +67,14 @@ function answer(message: HistoryMessage): HistoryReply {
   }
 }
 
-function search({ prefixes, ids }: { prefixes: string[]; ids: Hex[] }): SearchAnswer {
-  const wanted = new Map<number, Set<Hex>>();
-  for (const id of ids) {
+/** Outputs and their owners, by the first word of the output. */
+type Wanted = ReadonlyMap<number, ReadonlyMap<Hex, Hex | null>>;
+
+function search({ prefixes, ids, owners }: SearchQuestion): SearchAnswer {
+  const wanted = new Map<number, Map<Hex, Hex | null>>();
+  for (const [i, id] of ids.entries()) {
     const word = firstWordOf(id);
-    wanted.set(word, (wanted.get(word) ?? new Set()).add(id));
+    wanted.set(word, (wanted.get(word) ?? new Map<Hex, Hex | null>()).set(id, owners?.[i] ?? null));
   }
   const result: SearchAnswer = { found: [], damaged: [] };
   for (const prefix of prefixes) {
@@ -79,7 +89,7 @@ function search({ prefixes, ids }: { prefixes: string[]; ids: Hex[] }): SearchAn
 }
 
 /** False when the file is not what was written. */
-function searchFile(prefix: string, wanted: ReadonlyMap<number, Set<Hex>>, found: Found[]): boolean {
+function searchFile(prefix: string, wanted: Wanted, found: Found[]): boolean {
   const index = openSync(indexPath(prefix), "r");
   const payments = openSync(paymentsPath(prefix), "r");
   try {
@@ -102,8 +112,8 @@ function searchFile(prefix: string, wanted: ReadonlyMap<number, Set<Hex>>, found
         const payment = bytes.subarray(at + LENGTH_BYTES, next);
         if (checksum(bytes.subarray(at, next), entries, i) !== entries.readUInt32BE(i * INDEX_BYTES + HASH_BYTES))
           return false;
-        if (spendsAny(payment, wanted) && found.length < FOUND_MAX) {
-          const hash = Uint8Array.from(entries.subarray(i * INDEX_BYTES, i * INDEX_BYTES + HASH_BYTES));
+        const hash = Uint8Array.from(entries.subarray(i * INDEX_BYTES, i * INDEX_BYTES + HASH_BYTES));
+        if (found.length < FOUND_MAX && spendsAny(payment, hash, wanted)) {
           found.push({ prefix, index: first + i, hash, payment: Uint8Array.from(payment) });
         }
         at = next;
@@ -115,11 +125,15 @@ function searchFile(prefix: string, wanted: ReadonlyMap<number, Set<Hex>>, found
   }
 }
 
-function spendsAny(payment: Buffer, wanted: ReadonlyMap<number, Set<Hex>>): boolean {
+function spendsAny(payment: Buffer, hash: Uint8Array, wanted: Wanted): boolean {
   const inputs = payment[2] as number;
   for (let i = 0, at = INPUTS_AT; i < inputs && at + HASH_BYTES <= payment.length; i++, at += HASH_BYTES) {
-    const ids = wanted.get(payment.readInt32BE(at));
-    if (ids?.has(toHex(payment.subarray(at, at + HASH_BYTES))) === true) return true;
+    const owner = wanted.get(payment.readInt32BE(at))?.get(toHex(payment.subarray(at, at + HASH_BYTES)));
+    if (owner === undefined) continue;
+    if (owner === null) return true;
+    const start = signaturesAt(countsAt(payment, 0)) + SIGNATURE_BYTES * i;
+    const signer = recover(hash, payment.subarray(start, start + SIGNATURE_BYTES));
+    if (signer !== null && toHex(signer) === owner) return true;
   }
   return false;
 }

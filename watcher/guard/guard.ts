@@ -266,8 +266,8 @@ export class Guard {
     board: ExitBoard,
     planned: Planned,
   ): Promise<void> {
-    const ids = [...this.holdings.values()].flatMap(({ book }) => book.unspent().map(({ id }) => id));
-    await context.chain.watch(ids);
+    const unspent = [...this.holdings.values()].flatMap(({ book }) => book.unspent());
+    await context.chain.watch(new Map(unspent.map(({ id, owner }) => [id, owner])));
     if (this.takeSpends()) await this.refresh(view, board);
     const committedAt = view.commits[firstBadBlock - 1]?.timestamp ?? context.now;
     const until = committedAt + context.exitPeriod;

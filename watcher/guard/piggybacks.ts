@@ -64,8 +64,11 @@ function partsOf({ transactionHash, inputIds, inputs, outputs }: Flight): Part[]
 }
 
 /** Whether a verified block, before the first bad one, has the payment. */
-async function isIncluded({ chain, verified }: PlanContext, { inputIds, transactionHash }: Flight): Promise<boolean> {
-  await chain.watch(inputIds);
+async function isIncluded(
+  { chain, verified }: PlanContext,
+  { inputIds, inputs, transactionHash }: Flight,
+): Promise<boolean> {
+  await chain.watch(new Map(inputIds.map((id, i) => [id, inputs[i]?.owner ?? null])));
   return inputIds.some((id) =>
     chain
       .spendsOf(id)
@@ -81,7 +84,7 @@ async function isSpentElsewhere(
 ): Promise<boolean> {
   // Only who shows the payment in a block can object to a piggyback of an output.
   if (index >= OUTPUTS_FROM) return false;
-  await chain.watch([id]);
+  await chain.watch(new Map([[id, owner]]));
   const isOther = chain.spendsOf(id).some(({ hash, signer }) => hash !== transactionHash && signer === owner);
   return isOther || board.isSpentInFlight(id, transactionHash);
 }
