@@ -1,6 +1,8 @@
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { encodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { authorizable, signAuthorization, type AuthorizedOutput, type SignedAuthorization } from "./authorizations.ts";
+import { isComplete, type KnownPayment } from "./book.ts";
 import { OperatorError, WatcherError } from "./errors.ts";
 import type { Wallet } from "./wallet.ts";
 
@@ -9,6 +11,7 @@ const DAY_SECONDS = 86_400;
 export const GUARD_DAYS = 30;
 /** What a watcher takes in one request. */
 const AUTHORIZATIONS_A_REQUEST = 1_000;
+const PAYMENTS_A_REQUEST = 100;
 const TIMEOUT_MS = 30_000;
 
 export interface GuardOptions {
@@ -39,6 +42,10 @@ export class Guarding {
   private readonly fetch: typeof fetch;
   /** Deadlines of what the watcher has. */
   private readonly sent = new Map<string, number>();
+  /** Payments that the watcher was told, and whether with all signatures. */
+  private readonly told = new Set<string>();
+  private telling: Promise<void> = Promise.resolve();
+  private next: Promise<void> | null = null;
   private failure: WatcherError | null = null;
 
   constructor(wallet: Wallet, { watcher, days = GUARD_DAYS, ...options }: GuardOptions) {
@@ -55,6 +62,8 @@ export class Guarding {
   async refresh(): Promise<Guarded> {
     const { watcher, wallet } = this;
     const bondOwner = await this.bondOwner();
+    // First: what was authorized for an output before it was signed away must not be used any more.
+    await this.tell();
     const now = await wallet.rootChain.now();
     const deadline = now + this.seconds;
     const wanted = authorizable(wallet.book, await this.expectedBlocks());
@@ -76,6 +85,23 @@ export class Guarding {
     return { watcher, bondOwner, deadline, outputs, sent: due.length };
   }
 
+  /**
+   * Tells the watcher in the background what was signed and no block is known to have; while that goes on one more waits, with all that
+   * came meanwhile. `problem` says if it failed.
+   */
+  soon(): void {
+    this.next ??= this.telling.then(async () => {
+      this.next = null;
+      await this.noting(async () => await this.tell());
+    });
+    this.telling = this.next;
+  }
+
+  /** Resolves when nothing is being told in the background. */
+  get settled(): Promise<void> {
+    return this.telling;
+  }
+
   /** Why the watcher does not have what it should, as of the last `keep`. */
   get problem(): WatcherError | null {
     return this.failure;
@@ -83,13 +109,33 @@ export class Guarding {
 
   /** As `refresh`, but a watcher that cannot be reached hinders nothing else. */
   async keep(): Promise<void> {
+    await this.noting(async () => await this.refresh());
+  }
+
+  private async noting(work: () => Promise<unknown>): Promise<void> {
     try {
-      await this.refresh();
+      await work();
       this.failure = null;
     } catch (error) {
       if (!(error instanceof WatcherError)) throw error;
       this.failure = error;
     }
+  }
+
+  /** What the owner signed leaves by that, and by no exit of what it spends. @throws WatcherError */
+  private async tell(): Promise<void> {
+    const signed = this.wallet.book.unproven.filter((payment) => payment.signed);
+    const keyOf = ({ hash, transaction }: KnownPayment): string => `${hash}:${isComplete(transaction)}`;
+    const due = signed.filter((payment) => !this.told.has(keyOf(payment)));
+    for (let at = 0; at < due.length; at += PAYMENTS_A_REQUEST) {
+      const payments = due.slice(at, at + PAYMENTS_A_REQUEST);
+      await this.request("/v1/payments", {
+        payments: payments.map(({ transaction }) => encodeTransaction(transaction)),
+      });
+      for (const payment of payments) this.told.add(keyOf(payment));
+    }
+    const kept = new Set(signed.map(keyOf));
+    for (const key of this.told) if (!kept.has(key)) this.told.delete(key);
   }
 
   private async bondOwner(): Promise<Address> {

@@ -6,7 +6,7 @@ export {
   type AuthorizedOutput,
   type SignedAuthorization,
 } from "./authorizations.ts";
-export { Book, depositNote, paymentNote, type KnownPayment, type Note, type OwnOutput } from "./book.ts";
+export { Book, depositNote, isComplete, paymentNote, type KnownPayment, type Note, type OwnOutput } from "./book.ts";
 export {
   checkDeposit,
   checkOutput,

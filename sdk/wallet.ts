@@ -293,7 +293,7 @@ export class Wallet {
 
   /** Lets another process have the store. */
   async close(): Promise<void> {
-    await Promise.allSettled([this.saving, this.kitSaving]);
+    await Promise.allSettled([this.saving, this.kitSaving, this.guarding?.settled]);
     await this.store.close?.();
   }
 
@@ -341,6 +341,7 @@ export class Wallet {
       const signature = (await this.signer.signTypedData(...typedDataOf(this.rootChain.domain, transaction))) as Hex;
       const signatures = inputs.map(({ owner }) => (owner === this.address ? signature : null));
       await this.note(paymentNote({ ...transaction, signatures: signatures.map((one) => one ?? NO_SIGNATURE) }, true));
+      this.guarding?.soon();
       return signatures;
     });
   }
@@ -372,6 +373,7 @@ export class Wallet {
   private async signAndSubmit(sign: () => Promise<SignedTransaction>): Promise<Paid> {
     const signed = await this.inTurn(async () => {
       const made = await sign();
+      this.guarding?.soon();
       this.answering++;
       return made;
     });

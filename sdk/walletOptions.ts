@@ -21,7 +21,7 @@ export interface WalletOptions {
   fromBlock?: number;
   /** The service node that is known to be the right one; without it the operator's word is taken. */
   serviceNode?: Address;
-  /** A watcher that guards the account: each `sync` authorizes it to exit for what is new. */
+  /** A watcher that guards the account: it is told each payment, and each `sync` authorizes it to exit for what is new. */
   guard?: GuardOptions;
   /** Into how many outputs one is split when many payments wait for it; 1: never. */
   lanes?: number;

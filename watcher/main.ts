@@ -168,6 +168,7 @@ function portOf(settings: Settings, parts: Parts): WatcherPort {
     guarded: () => guard.describe(),
     kit: (address) => guard.kit(address),
     authorize: (authorizations) => guard.authorize(authorizations),
+    tell: (payments) => guard.tell(payments),
   };
 }
 

@@ -32,6 +32,8 @@ describe("sdk: a watcher is authorized to exit for a wallet", function () {
   let status: Record<string, unknown>;
   /** What the watcher was handed, each time. */
   let handed: SignedAuthorization[][] = [];
+  /** First amounts of the payments it was told. */
+  const told: string[] = [];
 
   before(async () => {
     stage = await MarketStage.start();
@@ -54,6 +56,11 @@ describe("sdk: a watcher is authorized to exit for a wallet", function () {
       authorize: (list) => {
         const taken = guard.authorize(list);
         handed.push([...list]);
+        return taken;
+      },
+      tell: (payments) => {
+        const taken = guard.tell(payments);
+        told.push(...payments.map((payment) => (payment as { outputs: { amount: string }[] }).outputs[0]!.amount));
         return taken;
       },
       ...{ stream: new FindingStream(), log },
@@ -178,6 +185,18 @@ describe("sdk: a watcher is authorized to exit for a wallet", function () {
     expect(first).to.be.greaterThan(0);
     await wallet.sync();
     expect(handed.flat().length).to.equal(first);
+    told.length = 0;
+    const { hash } = await wallet.transfer({
+      to: new Key(devKey(BOB)).address as `0x${string}`,
+      token: ETHER,
+      amount: 3n,
+    });
+    await wallet.guarding!.settled;
+    expect(told).to.deep.equal(["3"]);
+    await stage.commitHour();
+    await wallet.sync();
+    expect(told).to.deep.equal(["3"]);
+    expect(guard.describe()[0]!.inFlight, hash).to.equal(0);
     const alone = await stage.wallet(ALICE, { guard: { watcher: "http://127.0.0.1:1" } });
     await alone.sync();
     expect(alone.guarding!.problem!.code).to.equal("UNREACHABLE");

@@ -3,6 +3,7 @@ import { Wallet as Key } from "ethers";
 import { decodeKit, finishLeaving, leave, leaving } from "@plasma-billing/sdk";
 import { ETHER } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import type { Problem } from "../../watcher/http/problems.ts";
 import { devKey, type SignedPayment } from "../helpers/chain.ts";
 import { NO_EXIT } from "../helpers/inFlight.ts";
 import { account, GUARD_EXIT_PERIOD, GuardStage } from "../helpers/guardStage.ts";
@@ -191,6 +192,52 @@ describe("a watcher guards holders who are asleep", function () {
     const kit = decodeKit(stage.guard.kit(account(ALICE))!);
     expect(kit.outputs).to.have.members([free, payment.outputId(1)]);
     expect(kit.inFlight).to.deep.equal([payment.hash]);
+  });
+
+  it("what she signed and only the operator saw, withheld: she told it, so it leaves by that, and no bond is lost", async () => {
+    const spent = await stage.deposit(ALICE, 500n);
+    const free = await stage.deposit(ALICE, 20n);
+    const other = await stage.deposit(BOB, 7n);
+    const bobs = await stage.pay([other], [[BOB, 7n]], [BOB]);
+    await stage.commit();
+    await stage.look();
+    // Given before she paid: the word for an exit of her deposit is here.
+    await stage.authorize(ALICE);
+    const half = await stage.sign([free, bobs.outputId(0)], [[CAROL, 27n]], [ALICE, BOB]);
+    const unsigned = { ...half.json, signatures: [half.json.signatures[0]!, `0x${"00".repeat(65)}`] };
+    const payment = await stage.sign(
+      [spent],
+      [
+        [CAROL, 499n],
+        [ALICE, 1n],
+      ],
+      [ALICE],
+    );
+    const refusal = (...payments: unknown[]): string => {
+      try {
+        return `taken ${stage.guard.tell(payments).taken}`;
+      } catch (error) {
+        return (error as Problem).code;
+      }
+    };
+    const forged = await stage.sign([spent], [[BOB, 500n]], [BOB]);
+    expect(refusal(payment.json, forged.json)).to.equal("UNAUTHORIZED");
+    expect(refusal({ ...payment.json, outputs: [] })).to.equal("MALFORMED");
+    expect(refusal(unsigned, payment.json, payment.json)).to.equal("taken 3");
+    stage.restart();
+    await stage.commitUnknown();
+    await stage.settle();
+    const { rootChain } = stage.chain;
+    const ids = async (event: string, key: string): Promise<string[]> =>
+      ((await rootChain.queryFilter(rootChain.filters[event]!())) as any[]).map(({ args }) => args[key] as string);
+    expect(await ids("ExitStarted", "outputId")).to.deep.equal([]);
+    expect(await ids("InFlightExitStarted", "transactionHash")).to.deep.equal([payment.hash]);
+    expect(await ids("Piggybacked", "outputId")).to.deep.equal([spent]);
+    // The other payer has what it takes to complete the other one.
+    expect(stage.named("guardedExitMissing").map(({ evidence }) => evidence["id"])).to.deep.equal([half.hash]);
+    stage.guard.tell([half.json]);
+    await stage.settle();
+    expect(await ids("InFlightExitStarted", "transactionHash")).to.have.members([payment.hash, half.hash]);
   });
 
   it("an exit that was challenged is not started again", async () => {

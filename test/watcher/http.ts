@@ -40,6 +40,7 @@ describe("the watcher over HTTP", () => {
         if (list[0]?.deadline === 1) throw new Problem("UNAUTHORIZED", "nobody guards that", { owner: list[0].owner });
         return { taken: list.length };
       },
+      tell: (payments) => ({ taken: payments.length }),
       ...{ stream, log: pino({ level: "silent" }) },
     };
     server = createServer(port);
@@ -50,9 +51,9 @@ describe("the watcher over HTTP", () => {
     const { statusCode: status, body } = await server.inject(url);
     return { status, body: body.startsWith("{") ? JSON.parse(body) : body };
   };
-  const post = async (body: unknown): Promise<{ status: number; body: any }> => {
+  const post = async (body: unknown, url = "/v1/authorizations"): Promise<{ status: number; body: any }> => {
     const { statusCode: status, body: text } = await server.inject({
-      ...{ method: "POST", url: "/v1/authorizations", headers: { "content-type": "application/json" } },
+      ...{ method: "POST", url, headers: { "content-type": "application/json" } },
       payload: typeof body === "string" ? body : JSON.stringify(body),
     });
     return { status, body: JSON.parse(text) };
@@ -101,6 +102,18 @@ describe("the watcher over HTTP", () => {
     for (const body of wrong) expect((await post(body)).body.code, JSON.stringify(body)).to.equal("MALFORMED");
     const large = await post(`{"authorizations":"${"x".repeat(1024 * 1024)}"}`);
     expect(large.body).to.include({ status: 413, code: "TOO_LARGE" });
+  });
+
+  it("takes payments, one to a hundred", async () => {
+    expect(await post({ payments: [{}, {}] }, "/v1/payments")).to.deep.equal({ status: 200, body: { taken: 2 } });
+    for (const body of [
+      {},
+      { payments: [] },
+      { payments: Array.from({ length: 101 }, () => ({})) },
+      { payments: [1], a: 1 },
+    ]) {
+      expect((await post(body, "/v1/payments")).body.code).to.equal("MALFORMED");
+    }
   });
 
   it("is ready, or says why not", async () => {

@@ -18,6 +18,7 @@ import type { PlanContext, Planned } from "./plan.ts";
 import type { GuardedChain, GuardView } from "./ports.ts";
 import { planProcessing } from "./processing.ts";
 import { GuardRecords, type TakenPayment } from "./records.ts";
+import { signedPayments } from "./signedPayments.ts";
 
 /** A block that this part of W ago was verified, published and final is right for good: withheld ones are bad after W/8. */
 const SETTLED_PARTS = 4;
@@ -132,6 +133,21 @@ export class Guard {
   authorize(list: readonly SignedAuthorization[]): { taken: number } {
     this.authorizations.take(list, this.seconds());
     return { taken: list.length };
+  }
+
+  /**
+   * Keeps payments, in JSON, that guarded addresses signed, before the operator shows them: all of the list, or none.
+   * @throws Problem MALFORMED, UNAUTHORIZED, TOO_MANY
+   */
+  tell(payments: readonly unknown[]): { taken: number } {
+    const { separator, chain } = this.options;
+    const taken = signedPayments(payments, {
+      ...{ separator, guarded: this.guarded, outputOf: (id) => chain().output(id) },
+      unplacedOf: (owner) => this.records.unplacedOf(owner),
+    });
+    this.pending.push(...taken);
+    this.flush();
+    return { taken: taken.length };
   }
 
   /** What each guarded address has, as of the last look. */

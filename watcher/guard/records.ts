@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import type { SignedAuthorization } from "@plasma-billing/sdk";
+import { isComplete, type SignedAuthorization } from "@plasma-billing/sdk";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { LedgerOutput } from "@plasma-billing/protocol/output.ts";
 import { decodePayment, encodePayment } from "@plasma-billing/protocol/paymentBytes.ts";
@@ -17,7 +17,7 @@ import type { Place } from "../chain/childChain.ts";
 export interface TakenPayment {
   hash: TransactionHash;
   transaction: SignedTransaction;
-  /** Null: only seen in data that was refused. */
+  /** Null: only seen in data that was refused, or told by who signed it. */
   place: Place | null;
   /** What is known of what it spends. */
   inputs: readonly LedgerOutput[];
@@ -251,6 +251,12 @@ export class GuardRecords {
     this.run("DELETE FROM authorization WHERE deadline < ?", now);
   }
 
+  /** Payments of an address that no block is known to have. */
+  unplacedOf(owner: Address): number {
+    const sql = "SELECT count(*) AS n FROM party JOIN payment USING (hash) WHERE party.owner = ? AND block IS NULL";
+    return this.all(sql, owner)[0]?.["n"] as number;
+  }
+
   close(): void {
     this.database.close();
   }
@@ -258,6 +264,7 @@ export class GuardRecords {
   private takeOne({ hash, transaction, place, inputs, owners: all }: TakenPayment): void {
     const owners = all.filter(({ owner }) => !this.isForgotten(owner, hash, place));
     if (owners.length === 0) return;
+    const bytes = encodePayment(transaction);
     const [block, i] = place === null ? [null, null] : [place.blockNumber, place.transactionIndex];
     // What had been there before was streamed, and is in no block after all.
     this.run(
@@ -271,9 +278,11 @@ export class GuardRecords {
     this.run(
       `INSERT INTO payment VALUES (?1, ?2, ?3, ?4, NULL, NULL, ?5) ON CONFLICT (hash) DO UPDATE SET
          root = iif(block IS ?2 AND i IS ?3, root, NULL), siblings = iif(block IS ?2 AND i IS ?3, siblings, NULL),
-         block = ?2, i = ?3, deposits = ?5 WHERE ?2 IS NOT NULL`,
-      ...[hash, block, i, encodePayment(transaction), JSON.stringify(deposits)],
+         block = ?2, i = ?3, bytes = ?4, deposits = ?5 WHERE ?2 IS NOT NULL`,
+      ...[hash, block, i, bytes, JSON.stringify(deposits)],
     );
+    // Some of its signatures may have been missing before.
+    if (block === null && isComplete(transaction)) this.run("UPDATE payment SET bytes = ? WHERE hash = ?", bytes, hash);
     for (const { owner, signed } of owners) {
       this.run(
         "INSERT INTO party VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET signed = max(signed, excluded.signed)",

@@ -43,6 +43,11 @@ const Authorizations = Type.Object(
   },
   { additionalProperties: false },
 );
+/** Some kilobytes each: so many fit into a body. */
+const Payments = Type.Object(
+  { payments: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 100 }) },
+  { additionalProperties: false },
+);
 const GuardedParams = Type.Object({ address: Type.String({ pattern: ADDRESS }) });
 
 /** What the HTTP side needs of the watcher. */
@@ -58,6 +63,8 @@ export interface WatcherPort {
   kit: (address: string) => string | null;
   /** @throws Problem */
   authorize: (authorizations: readonly SignedAuthorization[]) => unknown;
+  /** @throws Problem */
+  tell: (payments: readonly unknown[]) => unknown;
   stream: FindingStream;
   log: Logger;
 }
@@ -126,6 +133,9 @@ function guardRoutes(server: FastifyInstance, watcher: WatcherPort): void {
     "/v1/authorizations",
     { schema: { body: Authorizations } },
     (request) => watcher.authorize(request.body.authorizations),
+  );
+  server.post<{ Body: { payments: unknown[] } }>("/v1/payments", { schema: { body: Payments } }, (request) =>
+    watcher.tell(request.body.payments),
   );
 }
 
