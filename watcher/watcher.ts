@@ -5,12 +5,14 @@ import { systemCode } from "@plasma-billing/ethereum/process/startup.ts";
 import type { ExitBonds } from "@plasma-billing/ethereum/rootChain.ts";
 import type { EthereumRpc, Header } from "@plasma-billing/ethereum/rpc.ts";
 import { InvariantError } from "@plasma-billing/protocol/errors.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
 import type { ChildChain, StepResult } from "./chain/childChain.ts";
 import {
   breachFindings,
   isUnpublished,
+  lostForGood,
   lateFinding,
   stalledFinding,
   withheldFinding,
@@ -18,9 +20,9 @@ import {
   type Silence,
 } from "./detect/blocks.ts";
 import type { DepositCheck } from "./detect/deposits.ts";
-import { gapFinding, staleFinding } from "./detect/ethereum.ts";
+import { gapFinding, staleFinding, type Look } from "./detect/ethereum.ts";
 import { challengeFindings, unknownExits } from "./detect/exits.ts";
-import { spansOf, type Spans } from "./detect/exitSpans.ts";
+import { spansOf, type EthereumBlock, type Spans } from "./detect/exitSpans.ts";
 import { spentWhileExiting, type SpentWhileExiting } from "./detect/spentWhileExiting.ts";
 import type { FindingsBook } from "./findings/book.ts";
 import type { Finding, FindingDraft, FindingName } from "./findings/finding.ts";
@@ -72,9 +74,10 @@ export class Watcher {
   private depositsAt = -Infinity;
   private depositProblem: string | null = null;
   private ignored: FindingDraft[] = [];
-  private gap: FindingDraft[] | null = null;
-  private lookedMs = -Infinity;
-  private readonly times = new Map<number, number>();
+  private lastLook: Look | null;
+  private writtenMs = -Infinity;
+  /** By the hash of an Ethereum block, in seconds. */
+  private readonly times = new Map<Hex, number>();
   private badBlock: number | null = null;
   private synced = false;
   /** By our own clock, in milliseconds; null before the first time. */
@@ -87,6 +90,7 @@ export class Watcher {
 
   constructor(options: WatcherOptions) {
     this.options = options;
+    this.lastLook = options.store.lookedAt;
     // Until it was looked at again, what was bad is bad.
     const bad = options.book.open.filter(({ name, severity }) => BAD_BLOCKS.includes(name) && severity === "unsafe");
     if (bad.length > 0) this.badBlock = Math.min(...bad.map(blockOf));
@@ -196,12 +200,16 @@ export class Watcher {
     book.take(["invalidBlock", "unknownRoot", "reordered"], rules);
 
     this.missing = this.missingNow(result, head, nowMs);
-    const withheld = withheldFinding(this.missing, view.commits, exitPeriod, nowMs, head.timestamp);
+    // What is lost already is taken first: of the same block a later one replaces it.
+    const withheld = [
+      ...lostForGood(book.open, view.commits),
+      ...withheldFinding(this.missing, view.commits, exitPeriod, nowMs, head.timestamp),
+    ];
     book.take(["withheldBlock"], withheld);
 
-    const lost = withheld.some(({ severity }) => severity === "unsafe") ? this.missing : null;
+    const lost = withheld.filter(({ severity }) => severity === "unsafe").map(blockOf);
     const bad = [...breaches, ...broken].filter(({ name }) => name !== "reordered").map(blockOf);
-    const numbers = [...bad, ...exiting.map(({ blockNumber }) => blockNumber), ...(lost === null ? [] : [lost.number])];
+    const numbers = [...bad, ...exiting.map(({ blockNumber }) => blockNumber), ...lost];
     this.badBlock = numbers.length === 0 ? null : Math.min(...numbers);
 
     await this.checkDeposits(head, nowMs);
@@ -246,7 +254,7 @@ export class Watcher {
   }
 
   private async exitRule(): Promise<SpentWhileExiting[]> {
-    const { view, chain, exitPeriod } = this.options;
+    const { view, chain, book, exitPeriod } = this.options;
     const { head } = view;
     if (head === null) return [];
     if (this.spans?.head !== head) this.spans = { head, of: spansOf(view.events) };
@@ -257,17 +265,18 @@ export class Watcher {
       spans,
       (id) => chain.spendsOf(id),
       exitPeriod,
-      async (number) => await this.timeOf(number),
+      async (block) => await this.timeOf(block),
+      (subject) => book.open.find((finding) => finding.subject === subject),
     );
   }
 
-  private async timeOf(ethereumBlock: number): Promise<number | null> {
-    const known = this.times.get(ethereumBlock);
+  private async timeOf({ number, hash }: EthereumBlock): Promise<number | null> {
+    const known = this.times.get(hash);
     if (known !== undefined) return known;
-    const header = await this.options.rpc.block(ethereumBlock).catch(() => null);
-    if (header === null) return null;
+    const header = await this.options.rpc.block(number).catch(() => null);
+    if (header?.hash !== hash) return null;
     if (this.times.size >= TIMES_MAX) this.times.clear();
-    this.times.set(ethereumBlock, header.timestamp);
+    this.times.set(hash, header.timestamp);
     return header.timestamp;
   }
 
@@ -292,10 +301,14 @@ export class Watcher {
   private looked({ timestamp }: Header): void {
     const { store, book, clock, exitPeriod, log } = this.options;
     const now = { ethereum: timestamp, ownMs: clock.now() };
-    this.gap ??= gapFinding(store.lookedAt, now, exitPeriod);
-    book.take(["windowTooShort"], this.gap);
-    if (now.ownMs - this.lookedMs < LOOKED_MS) return;
-    this.lookedMs = now.ownMs;
+    // For a period what went by unseen may still be on its way.
+    const before = book.open.filter(
+      ({ name, evidence }) => name === "windowTooShort" && timestamp < (evidence["now"] as Look).ethereum + exitPeriod,
+    );
+    book.take(["windowTooShort"], [...before, ...gapFinding(this.lastLook, now, exitPeriod)]);
+    this.lastLook = now;
+    if (now.ownMs - this.writtenMs < LOOKED_MS) return;
+    this.writtenMs = now.ownMs;
     try {
       store.lookedAt = now;
     } catch (error) {

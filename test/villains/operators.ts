@@ -17,6 +17,10 @@ export interface OperatorVillain {
   alsoTrue?: string[];
   /** A block not served is not the end before its time to be published is over. */
   unpublished?: true;
+  /** It streams the block before it commits it. */
+  streams?: true;
+  /** What it hid it shows when the time to publish is over. */
+  publishes?: true;
   /** The block breaks no rule: it is just not what was told. */
   validBlock?: true;
   /** Something the thief does on Ethereum before the deed. */
@@ -38,6 +42,13 @@ export const OPERATOR_VILLAINS: OperatorVillain[] = [
   {
     ...{ name: "double spends", does: "spends one output twice in a block, and exits all of it" },
     ...{ ...invalid, block: "doubleSpend", rules: ["INPUT_SPENT", "UNKNOWN_INPUT"] },
+  },
+  {
+    ...{
+      name: "double spends, open",
+      does: "streams a block that spends one output twice, then commits it and exits all",
+    },
+    ...{ ...invalid, block: "doubleSpend", rules: ["INPUT_SPENT"], streams: true },
   },
   {
     ...{ name: "spends spent", does: "spends again what it spent in an older block, and exits it" },
@@ -73,6 +84,10 @@ export const OPERATOR_VILLAINS: OperatorVillain[] = [
     does: "shows nothing of a block with one payment more, and bides its time",
     block: "oneMore",
     lie: "nothing",
+  },
+  {
+    ...{ ...hidden, name: "publishes late", does: "shows a block with one payment more when the time to is over" },
+    ...{ block: "oneMore", lie: "nothing", publishes: true },
   },
   {
     ...hidden,

@@ -153,10 +153,15 @@ export async function playOperator(villain: OperatorVillain): Promise<Row> {
       otherRoot: villain.otherRoot === true,
       everywhere: villain.everywhere === true,
     } as const;
+    if (villain.streams === true) {
+      play.deed({ ms: Date.now(), seconds: await stage.now() });
+      await stage.villain!.order({ do: "stream", block });
+      await play.finds(villain.found, ({ evidence }) => villain.rules?.includes(String(evidence["rule"])) !== false);
+    }
     const done = await stage.villain!.order(order);
     if (done === null || "failed" in done) throw new Error("the villain did nothing");
     if (done.number !== firstBad) throw new Error(`the villain committed ${done.number}, not ${firstBad}`);
-    play.deed({ ms: done.committedAtMs, seconds: done.timestamp });
+    if (villain.streams !== true) play.deed({ ms: done.committedAtMs, seconds: done.timestamp });
     const { rules } = villain;
     await play.finds(villain.found, ({ name, evidence }) => {
       return rules === undefined || name !== "invalidBlock" || rules.includes(String(evidence["rule"]));
@@ -171,6 +176,7 @@ export async function playOperator(villain: OperatorVillain): Promise<Row> {
       FOUND_MS,
       async () => !(await stage.watcher.status()).safe,
     );
+    if (villain.publishes === true) await publishLate(stage, firstBad);
     const ledger = await Ledger.open(stage);
     if (villain.everywhere !== true) await late(stage);
     if (villain.validBlock === true) return await leaveBehind(play, done, truths, ledger);
@@ -180,6 +186,16 @@ export async function playOperator(villain: OperatorVillain): Promise<Row> {
     await workOff(stage);
     return await reckon(stage, ledger, firstBad);
   });
+}
+
+/** The hidden block comes when its time is over: it is as bad as before. */
+async function publishLate(stage: Stage, firstBad: number): Promise<void> {
+  await stage.villain!.order({ do: "publish" });
+  await eventually("the watcher reads what is shown now", FOUND_MS, async () => {
+    return (await stage.watcher.status()).height === firstBad;
+  });
+  const { safe, firstBadBlock } = await stage.watcher.status();
+  if (safe || firstBadBlock !== firstBad) throw new Error("the watcher calls the chain safe again");
 }
 
 /** Two of three look once more, and have the bad block's proofs in their kits when they leave. */

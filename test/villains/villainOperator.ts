@@ -29,6 +29,10 @@ export type Order =
       /** Lie on all routes, not the block's alone. */
       everywhere: boolean;
     }
+  /** Stream the block that is committed next, before it is. */
+  | { do: "stream"; block: EvilBlockName }
+  /** Show all of the block that was hidden. */
+  | { do: "publish" }
   /** Hide deposits from this one on. */
   | { do: "hideDeposits"; from: number }
   /** Answer nobody any more. */
@@ -65,6 +69,7 @@ class VillainOperator {
   private readonly contract: Contract;
   private readonly separator: Hex;
   private deed: Deed | null = null;
+  private streamed: { number: number; evil: EvilBlock } | null = null;
   private hiddenFrom = Infinity;
   private silent = false;
 
@@ -81,6 +86,12 @@ class VillainOperator {
     switch (order.do) {
       case "commit":
         return await this.commit(order);
+      case "stream":
+        this.streamed = { number: await this.nextNumber(), evil: await this.make(order.block) };
+        return null;
+      case "publish":
+        this.deed = this.deed === null ? null : { ...this.deed, lie: "none", everywhere: false };
+        return null;
       case "hideDeposits":
         this.hiddenFrom = order.from;
         return null;
@@ -101,6 +112,11 @@ class VillainOperator {
       const number = block[1] === "open" ? deed.header.number + 1 : Number(block[1]);
       if (number >= deed.header.number)
         return await this.showBlock(deed, number, block[2] !== undefined, url, response);
+    }
+    const { streamed } = this;
+    if (deed === null && streamed !== null && block?.[2] !== undefined) {
+      const isIt = block[1] === "open" || Number(block[1]) === streamed.number;
+      if (isIt) return await LIES.none(response, streamed.evil.payments, Number(url.searchParams.get("from") ?? 0));
     }
     if (deed !== null && path.startsWith("/v1/transactions/"))
       return await this.showPayment(deed, path, request, response);
@@ -194,9 +210,8 @@ class VillainOperator {
   }
 
   private async commit({ block, lie, otherRoot, everywhere }: Extract<Order, { do: "commit" }>): Promise<Done> {
-    const taken = readFeed(await this.openFeed());
-    const evil = await EVIL_BLOCKS[block](this.desk(taken));
-    const number = Number(await this.contract["nextBlockNumber"]!());
+    const evil = this.streamed?.evil ?? (await this.make(block));
+    const number = await this.nextNumber();
     const transactionCount = evil.payments.length;
     const right = treeOf(this.separator, evil.payments).root();
     const transactionsRoot = otherRoot ? (keccak256(toUtf8Bytes("of nothing")) as Hex) : right;
@@ -208,6 +223,14 @@ class VillainOperator {
     const loot = otherRoot ? [] : await this.takeLoot(evil, header);
     const hashes = evil.payments.map((payment) => hashOf(this.separator, payment));
     return { number, committedAtMs, timestamp, loot, payments: hashes };
+  }
+
+  private async make(block: EvilBlockName): Promise<EvilBlock> {
+    return await EVIL_BLOCKS[block](this.desk(readFeed(await this.openFeed())));
+  }
+
+  private async nextNumber(): Promise<number> {
+    return Number(await this.contract["nextBlockNumber"]!());
   }
 
   private async openFeed(): Promise<Uint8Array> {

@@ -4,7 +4,14 @@ import type { RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { ETHER, outputId, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { SeenSpend } from "../../watcher/chain/childChain.ts";
-import { breachFindings, lateFinding, stalledFinding, withheldFinding } from "../../watcher/detect/blocks.ts";
+import type { Finding, FindingDraft } from "../../watcher/findings/finding.ts";
+import {
+  breachFindings,
+  lateFinding,
+  lostForGood,
+  stalledFinding,
+  withheldFinding,
+} from "../../watcher/detect/blocks.ts";
 import { gapFinding, staleFinding, tooSlow } from "../../watcher/detect/ethereum.ts";
 import { challengeFindings, unknownExits } from "../../watcher/detect/exits.ts";
 import { spansOf } from "../../watcher/detect/exitSpans.ts";
@@ -47,10 +54,12 @@ const committed = (number: number, timestamp: number): object => ({
 const spentIn = (blockNumber: number): SeenSpend =>
   ({ hash: hash(20 + blockNumber), place: { blockNumber, transactionIndex: 3 } }) as SeenSpend;
 
+const timeOf = async ({ number }: { number: number }): Promise<number> => await Promise.resolve(number * 1000);
+
 /** Blocks that broke INPUT_EXITING, when these outputs are spent in these blocks. */
 async function broken(events: RootChainEvent[], spends: Record<OutputId, number>): Promise<number[]> {
   const spendsOf = (id: OutputId): SeenSpend[] => (spends[id] === undefined ? [] : [spentIn(spends[id])]);
-  const found = await spentWhileExiting(spansOf(events), spendsOf, W, async (block) => block * 1000);
+  const found = await spentWhileExiting(spansOf(events), spendsOf, W, timeOf, () => undefined);
   for (const { finding } of found) expect(finding.evidence["rule"]).to.equal("INPUT_EXITING");
   return found.map(({ blockNumber }) => blockNumber);
 }
@@ -112,16 +121,21 @@ describe("the watcher's INPUT_EXITING: a block may not spend", () => {
     expect(await broken(longer, { [OUTPUT]: 1 })).to.deep.equal([1]);
   });
 
-  it("says nothing as long as the nodes do not tell when an exit began", async () => {
+  it("says nothing new as long as the nodes do not tell when an exit began, and takes nothing back", async () => {
     const spans = spansOf(history(started(1, OUTPUT), committed(1, 90_000)));
-    expect(
-      await spentWhileExiting(
-        spans,
-        () => [spentIn(1)],
-        W,
-        async () => null,
-      ),
-    ).to.deep.equal([]);
+    const spendsOf = (): SeenSpend[] => [spentIn(1)];
+    const silent = async (): Promise<null> => await Promise.resolve(null);
+    expect(await spentWhileExiting(spans, spendsOf, W, silent, () => undefined)).to.deep.equal([]);
+    const told = await spentWhileExiting(spans, spendsOf, W, timeOf, () => undefined);
+    expect(told).to.have.lengthOf(1);
+    const before = (subject: string): FindingDraft | undefined =>
+      told.map(({ finding }) => finding).find((finding) => finding.subject === subject);
+    expect(await spentWhileExiting(spans, spendsOf, W, silent, before)).to.deep.equal(told);
+    // What was paid needs no time.
+    const paid = spansOf(
+      history(started(1, OUTPUT), finalized(1, OUTPUT), ended(1, OUTPUT, "finalized"), committed(1, 0)),
+    );
+    expect(await spentWhileExiting(paid, spendsOf, W, silent, () => undefined)).to.have.lengthOf(1);
   });
 });
 
@@ -147,6 +161,15 @@ describe("the watcher's findings about blocks", () => {
     expect(withheldFinding(late, commits, week, waited - 1, 5000 + week / 2)[0]).to.include({ severity: "attention" });
     expect(withheldFinding(late, commits, week, waited, 5000 + week / 2)[0]).to.include({ severity: "unsafe" });
     expect(withheldFinding(late, commits, week, 20_000, 5000 + week)[0]).to.include({ severity: "unsafe" });
+  });
+
+  it("a block that was not published in time stays lost, until Ethereum has another", () => {
+    const draft = withheldFinding(missing, commits, W, 20_000, 5001 + W / 8)[0]!;
+    const finding = { ...draft, id: 1, state: "open" } as unknown as Finding;
+    expect(lostForGood([finding], commits)).to.deep.equal([finding]);
+    expect(lostForGood([{ ...finding, severity: "attention" }], commits)).to.deep.equal([]);
+    expect(lostForGood([finding], [])).to.deep.equal([]);
+    expect(lostForGood([finding], [{ ...commits[0]!, transactionsRoot: hash(9) }])).to.deep.equal([]);
   });
 
   it("an invalid block names rule, payment and until when to leave; an open one has no time yet", () => {

@@ -1,5 +1,6 @@
 import type { Breach, MissingBlock } from "../chain/childChain.ts";
-import type { FindingDraft } from "../findings/finding.ts";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import type { Finding, FindingDraft } from "../findings/finding.ts";
 import type { SeenCommit } from "../rootChain/view.ts";
 
 /** A block that is not published W/8 after its commit counts as invalid. */
@@ -87,7 +88,7 @@ export function withheldFinding(
   const lost = isUnpublished(age, exitPeriod) && nowMs - since >= waitMs;
   return [
     {
-      ...{ name: "withheldBlock", subject: `block ${number} ${commit.transactionsRoot}` },
+      ...{ name: "withheldBlock", subject: subjectOf(number, commit.transactionsRoot) },
       severity: lost ? "unsafe" : "attention",
       text: `block ${number}, ${age} s on Ethereum, is not served (${reason})${lost ? ": it counts as invalid" : ""}`,
       until: lost ? commit.timestamp + exitPeriod : commit.timestamp + Math.floor(exitPeriod / PUBLISH_PARTS),
@@ -95,6 +96,24 @@ export function withheldFinding(
       transaction: null,
     },
   ];
+}
+
+/**
+ * What was not published in time counts as invalid for good: it stays when it is served later, since nobody could challenge with it
+ * meanwhile. As long as Ethereum has it.
+ */
+export function lostForGood(open: readonly Finding[], commits: readonly SeenCommit[]): Finding[] {
+  return open.filter(({ name, severity, subject, evidence }) => {
+    const number = evidence["blockNumber"] as number;
+    const root = commits[number - 1]?.transactionsRoot;
+    return (
+      name === "withheldBlock" && severity === "unsafe" && root !== undefined && subject === subjectOf(number, root)
+    );
+  });
+}
+
+function subjectOf(number: number, root: Hex): string {
+  return `block ${number} ${root}`;
 }
 
 /** Whether a block of this age (seconds) had to be published. */

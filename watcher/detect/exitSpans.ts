@@ -5,6 +5,11 @@ import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { exitingOutputs, holds } from "@plasma-billing/protocol/inFlightExits.ts";
 import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
 
+export interface EthereumBlock {
+  number: number;
+  hash: Hex;
+}
+
 /** A time in the order of the contract's events in which an exit held an output, or from which on it had paid or blocked it. */
 export interface ExitSpan {
   outputId: OutputId;
@@ -15,7 +20,7 @@ export interface ExitSpan {
   from: number;
   to: number;
   /** Ethereum block that it began in. */
-  ethereumBlock: number;
+  ethereumBlock: EthereumBlock;
 }
 
 /** When a block was committed. */
@@ -60,7 +65,7 @@ class Fold {
       return;
     }
     if (event.name === "Deposited") return;
-    const { ethereumBlock } = event;
+    const ethereumBlock = { number: event.ethereumBlock, hash: event.ethereumBlockHash };
     if (event.name === "OutputFinalized" && !this.finalizedBy.has(event.outputId)) {
       this.finalizedBy.set(event.outputId, event.number);
       const { outputId, number: exit } = event;
@@ -93,7 +98,7 @@ class Fold {
     return standardExitAfter(event, standard, false) ?? inFlightExitAfter(event, inFlight, false);
   }
 
-  private follow(exit: AnyExit, outputId: OutputId, at: number, ethereumBlock: number): void {
+  private follow(exit: AnyExit, outputId: OutputId, at: number, ethereumBlock: EthereumBlock): void {
     const key = `${exit.number}:${outputId}`;
     const span = this.open.get(key);
     const held = exit.type === "exit" ? exit.state === "started" : holds(exit, outputId, () => this.isBlocked(exit));
