@@ -57,7 +57,7 @@ export class Guarding {
     const bondOwner = await this.bondOwner();
     const now = await wallet.rootChain.now();
     const deadline = now + this.seconds;
-    const wanted = authorizable(wallet.book, await this.expectedBlocks());
+    const wanted = authorizable(wallet.book, await this.expectedBlocks(), now);
     const keyOf = ({ outputId, blockNumber }: AuthorizedOutput): string => `${bondOwner}:${outputId}:${blockNumber}`;
     const due = wanted.filter((output) => (this.sent.get(keyOf(output)) ?? 0) < now + this.seconds / 2);
     for (let at = 0; at < due.length; at += AUTHORIZATIONS_A_REQUEST) {

@@ -116,7 +116,7 @@ function isRecent({ proof }: KnownPayment, createdAt: number): boolean {
  * If their block is the first bad one, they leave in flight, and nothing that was paid on from them can: what it spends is of no
  * good block. Of a payment that pays others only they have what it takes to leave with it.
  */
-function firstOfChains(book: Book, createdAt: number): KnownPayment[] {
+export function firstOfChains(book: Book, createdAt: number): KnownPayment[] {
   const blockOf = ({ proof }: KnownPayment): number => proof?.header.number ?? Infinity;
   const isFirst = (payment: KnownPayment): boolean =>
     payment.transaction.inputs.every((id) => {
