@@ -46,19 +46,22 @@ export function encodeStartDepositExits(requests: readonly { deposit: Deposit; w
   ]);
 }
 
-/** @param payments, deposits Where the inputs come from, each kind in the inputs' order. */
+/**
+ * @param payments, deposits Where the inputs come from, each kind in the inputs' order.
+ * @param former The data of a live exit of the same transaction with a younger input, which this one moves aside; null for none.
+ */
 export function encodeStartInFlightExit(
   transaction: SignedTransaction,
   payments: readonly IncludedOutput[],
   deposits: readonly ShownDeposit[],
+  former: Hex | null,
 ): Hex {
   return encode("startInFlightExit", [
     solidityTransaction(transaction),
     transaction.signatures,
     payments.map(solidityOutput),
     deposits.map(({ deposit, exit }) => ({ deposit, exit: exit ?? NO_EXIT })),
-    // Of a former exit nothing is handed in: where one is live, piggybacks are made on that.
-    "0x",
+    former ?? "0x",
   ]);
 }
 

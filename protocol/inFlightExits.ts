@@ -4,6 +4,24 @@ import type { OutputId } from "./transaction.ts";
 /** The contract's index of output 0's piggyback; input i has index i. */
 export const OUTPUTS_FROM = 16;
 
+/** Of a queue's key, lowest first: 40 bits the exit's number, one its kind, then the age. */
+const AGE_SHIFT = 41n;
+const AGE_MASK = 2n ** 53n - 1n;
+const POSITION_BITS = 23n;
+
+/**
+ * Where something stands among all that was ever committed, smaller is older.
+ * @param position Index of the transaction in its block + 1; 0 for a deposit made before that block
+ */
+export function ageOf(blockNumber: number, position: number): bigint {
+  return (BigInt(blockNumber) << POSITION_BITS) | BigInt(position);
+}
+
+/** The age in an exit's key; an in-flight exit's is that of its youngest input, by what was shown at its start. */
+export function ageIn(priority: bigint): bigint {
+  return (priority >> AGE_SHIFT) & AGE_MASK;
+}
+
 /** Inputs and outputs, in this order. */
 export function exitingOutputs({ inputs, outputs }: InFlightExitEntry): ExitingOutput[] {
   return [...inputs, ...outputs];

@@ -11,6 +11,7 @@ import {
 import type { Signer } from "ethers";
 import type { Book } from "./book.ts";
 import { signerOf } from "./checks.ts";
+import { firstOfChains } from "./kit.ts";
 
 /** What an owner authorizes one output for. */
 export interface AuthorizedOutput {
@@ -55,10 +56,12 @@ export function authorizer(separator: Hex, authorization: SignedAuthorization): 
 
 /**
  * All that a watcher needs to be authorized for to take out everything the book has: standard exits of what is unspent, and
- * piggybacks of the owner's inputs and outputs of payments that no block is known to have.
+ * piggybacks of the owner's inputs and outputs of payments that no block is known to have, or that leave in flight should their
+ * block turn out to be bad.
  * @param expectedBlock In which block a payment without a proof will be, null where that is not known
+ * @param now Unix seconds
  */
-export function authorizable(book: Book, expectedBlock: (hash: Hex) => number | null): AuthorizedOutput[] {
+export function authorizable(book: Book, expectedBlock: (hash: Hex) => number | null, now: number): AuthorizedOutput[] {
   const found = new Map<string, AuthorizedOutput>();
   const add = (id: OutputId, blockNumber: number | null): void => {
     if (blockNumber !== null) found.set(`${id}:${blockNumber}`, { outputId: id, blockNumber });
@@ -67,14 +70,13 @@ export function authorizable(book: Book, expectedBlock: (hash: Hex) => number | 
     if ("deposit" in source) add(id, 0);
     else add(id, book.payments.get(source.hash)?.proof?.header.number ?? expectedBlock(source.hash));
   }
-  for (const payment of book.unproven) {
-    const { hash, transaction, signed } = payment;
+  for (const { hash, transaction, signed, proof } of [...book.unproven, ...firstOfChains(book, now * 1_000)]) {
     if (signed) for (const id of transaction.inputs) if (book.outputs.has(id)) add(id, 0);
     for (const [i, { owner }] of transaction.outputs.entries()) {
       if (owner !== book.owner) continue;
       const id = outputId(hash, i);
       const spender = book.payments.get(book.outputs.get(id)?.spentBy ?? ZERO_HASH);
-      if (spender?.proof == null) add(id, 0);
+      if (proof !== null || spender?.proof == null) add(id, 0);
     }
   }
   return [...found.values()];

@@ -110,7 +110,8 @@ export class ExitHistory {
     const { number, priority, flight, token, state } = attempt;
     const exitableAt = exitableAtOf(priority);
     if (state !== "started") return { state, number, exitableAt };
-    if (flight !== null && (flight.closed || flight.processed.has(token)))
+    // What was moved aside pays nothing.
+    if (flight !== null && (flight.closed || flight.processed.has(token) || this.flightOf(flight.id) !== flight))
       return { state: "unpaid", number, exitableAt };
     return { state: this.now >= exitableAt ? "processable" : "started", number, exitableAt };
   }
@@ -167,7 +168,9 @@ export class ExitHistory {
         const token = flight?.tokens[index];
         if (flight === null || token === undefined) return;
         flight.piggybacks.add(index);
-        this.attempts.set(id, { number, priority: flight.priority, flight, token, state: "started" });
+        // Of an exit that was moved aside it says nothing: what counts is asked of the main one.
+        if (this.flightOf(flight.id) === flight)
+          this.attempts.set(id, { number, priority: flight.priority, flight, token, state: "started" });
         return;
       }
       case "ExitChallenged":

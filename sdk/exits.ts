@@ -1,4 +1,4 @@
-import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
+import { ageIn, ageOf, OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
 import {
   outputId,
   PURPOSES,
@@ -20,6 +20,8 @@ const STARTS_A_CALL = 50;
 const PROCESSED_A_CALL = 20;
 /** Of what an output's slot holds: set while a standard exit stands there, live or paid. */
 const EXIT_BIT = 215n;
+/** Of a deposit's record: above its time the number of the block that followed it. */
+const RECORD_BLOCK_SHIFT = 64n;
 /** The caller is the owner: nobody's signature is needed. */
 const BY_OWNER = { bondOwner: ZeroAddress, deadline: 0, signature: "0x" };
 const NO_EXIT = {
@@ -52,8 +54,10 @@ export interface Starts {
 /** What of an in-flight exit is still to be sent. */
 export interface FlightPlan {
   payment: KnownPayment;
-  /** The exit, when one is running. */
+  /** The exit, when one is running that is as good as one's own. */
   running: Flight | null;
+  /** One that is running and would be paid later than one's own, which moves it aside. */
+  former: Flight | null;
   /** Inputs and outputs that the owner has not asked to be paid for yet. */
   missing: { index: number; id: OutputId }[];
 }
@@ -141,7 +145,8 @@ export function cannotFly(book: Book, { transaction, hash }: KnownPayment): stri
 }
 
 /**
- * What is left to be sent for the in-flight exit of a payment.
+ * What is left to be sent for the in-flight exit of a payment. An exit that somebody started by showing a later inclusion of
+ * what made an input (a bad block may have that once more) is paid behind whatever came between: it is moved aside.
  * @returns null when nothing is; a text when it cannot be done any more
  */
 export async function planFlight(
@@ -153,7 +158,10 @@ export async function planFlight(
   const last = history.flightOf(payment.hash);
   // Its end is decided: what it did not pay, no other exit of the same transaction will.
   if (last !== null && last.canonical !== null) return null;
-  const running = last !== null && isOpen(last) ? last : null;
+  const live = last !== null && isOpen(last) ? last : null;
+  const isYounger =
+    live !== null && ageIn(live.priority) > (await ageOfInputs(rootChain, book, history, payment.transaction));
+  const [running, former] = isYounger ? [null, live] : [live, null];
   const wanted = ownPiggybacks(book, payment);
   const missing = wanted.filter(({ index }) => running?.piggybacks.has(index) !== true);
   if (missing.length === 0) return null;
@@ -161,7 +169,7 @@ export async function planFlight(
   if (running !== null && history.now >= running.startedAt + Math.floor(exitPeriod / 2)) {
     return `in-flight exit ${running.number} was started too long ago to be paid by it as well`;
   }
-  return { payment, running, missing };
+  return { payment, running, former, missing };
 }
 
 /** Starts the in-flight exit of a payment, if none is running, and piggybacks what is missing. */
@@ -170,14 +178,14 @@ export async function exitInFlight(
   signer: Signer,
   book: Book,
   history: ExitHistory,
-  { payment, running, missing }: FlightPlan,
+  { payment, running, former, missing }: FlightPlan,
 ): Promise<StartedExit> {
   const { transaction, hash } = payment;
   const { inFlightExitBond, piggybackBond } = await rootChain.exitTerms();
   let flight = running;
   if (flight === null) {
     const { payments, deposits } = await sourcesOf(rootChain, book, history, transaction);
-    const args = [solidityOf(transaction), transaction.signatures, payments, deposits, "0x"];
+    const args = [solidityOf(transaction), transaction.signatures, payments, deposits, former?.data ?? "0x"];
     const receipt = await rootChain.send(signer, "startInFlightExit", args, inFlightExitBond);
     const started = rootChain.eventsOf(receipt).find(({ name }) => name === "InFlightExitStarted");
     if (started === undefined) throw new WalletError("REVERTED", "no exit was started", { transaction: receipt.hash });
@@ -189,6 +197,31 @@ export async function exitInFlight(
   const { number, priority } = flight;
   const outputs = missing.map(({ id }) => id);
   return { number, kind: "inFlight", outputs, transactionHash: hash, exitableAt: exitableAtOf(priority) };
+}
+
+/** The age of the youngest input, by the proofs that the book has of each. */
+async function ageOfInputs(
+  rootChain: RootChain,
+  book: Book,
+  history: ExitHistory,
+  { inputs }: Transaction,
+): Promise<bigint> {
+  let youngest = 0n;
+  for (const id of inputs) {
+    const proof = book.creatorOf(id)?.payment.proof ?? null;
+    const age =
+      proof === null ? ageOf(await blockAfter(rootChain, history, id), 0) : ageOf(proof.header.number, proof.index + 1);
+    if (age > youngest) youngest = age;
+  }
+  return youngest;
+}
+
+/** The number of the block that followed a deposit. */
+async function blockAfter(rootChain: RootChain, history: ExitHistory, id: OutputId): Promise<number> {
+  const slot = await rootChain.outputRecord(id);
+  if (slot >> EXIT_BIT === 0n) return Number(slot >> RECORD_BLOCK_SHIFT);
+  const record = (history.standardExitOf(id)?.["depositRecord"] ?? 0n) as bigint;
+  return Number(record >> RECORD_BLOCK_SHIFT);
 }
 
 /** Where each input comes from, as the contract wants it shown. */

@@ -66,7 +66,7 @@ export class Guarding {
     await this.tell();
     const now = await wallet.rootChain.now();
     const deadline = now + this.seconds;
-    const wanted = authorizable(wallet.book, await this.expectedBlocks());
+    const wanted = authorizable(wallet.book, await this.expectedBlocks(), now);
     const keyOf = ({ outputId, blockNumber }: AuthorizedOutput): string => `${bondOwner}:${outputId}:${blockNumber}`;
     const due = wanted.filter((output) => (this.sent.get(keyOf(output)) ?? 0) < now + this.seconds / 2);
     for (let at = 0; at < due.length; at += AUTHORIZATIONS_A_REQUEST) {

@@ -15,6 +15,8 @@ const KIT_FORMAT = "plasma-billing-exit-kit";
 const KIT_VERSION = 1;
 /** Who has to leave because of a bad block does so within one exit period of its commit: some days, never two months. */
 const SOURCES_KEPT_SECONDS = 60 * 86_400;
+/** First payments of chains: one in each hour of ten days. The kit is written after every payment. */
+const CHAINS_MAX = 240;
 
 /** All that is needed to take out everything an account has, with any Ethereum node and nothing else: docs/EXIT_KIT.md. */
 export interface ExitKit {
@@ -33,7 +35,11 @@ export interface ExitKit {
   inFlight: TransactionHash[];
 }
 
-/** What the book has to say to Ethereum, and no more. @param createdAt - Unix milliseconds */
+/**
+ * What the book has to say to Ethereum, and no more: where its outputs come from, what no block has, and, should a recent block
+ * turn out to be bad, the first payment of each chain in it with where that comes from.
+ * @param createdAt - Unix milliseconds
+ */
 export function kitOf(book: Book, chainId: bigint, contract: Address, createdAt: number): ExitKit {
   const unspent = [...book.unspent(), ...book.departing()];
   const payments = new Map<TransactionHash, KnownPayment>();
@@ -47,14 +53,19 @@ export function kitOf(book: Book, chainId: bigint, contract: Address, createdAt:
     needSource(id);
     // Should its block be found to be bad, it leaves in flight.
     const made = "hash" in source ? book.payments.get(source.hash) : undefined;
-    const age = made?.proof == null ? Infinity : createdAt / 1000 - made.proof.header.timestamp;
-    if (age < SOURCES_KEPT_SECONDS) for (const input of made?.transaction.inputs ?? []) needSource(input);
+    if (made !== undefined && isRecent(made, createdAt)) made.transaction.inputs.forEach(needSource);
   }
-  // What it was paid counts while no block is known to have it, even if it has signed that away in the same hour.
+  for (const payment of firstOfChains(book, createdAt)) {
+    payments.set(payment.hash, payment);
+    payment.transaction.inputs.forEach(needSource);
+  }
+  // What it was paid counts while no block is known to have it, even if it has signed that away: until a block that cannot
+  // turn out to be bad any more has the spend.
   const paysOwner = ({ hash, transaction }: KnownPayment): boolean =>
     transaction.outputs.some(({ owner }, i) => {
       const spentBy = owner === book.owner ? book.outputs.get(outputId(hash, i))?.spentBy : undefined;
-      return spentBy === null || (spentBy !== undefined && book.payments.get(spentBy)?.proof == null);
+      const spender = spentBy == null ? undefined : book.payments.get(spentBy);
+      return spentBy !== undefined && (spender?.proof == null || isRecent(spender, createdAt));
     });
   const inFlight = book.unproven.filter((payment) => payment.signed || paysOwner(payment));
   for (const payment of inFlight) {
@@ -94,6 +105,28 @@ export function kitOf(book: Book, chainId: bigint, contract: Address, createdAt:
     outputs: unspent.map(({ id }) => id),
     inFlight: inFlight.map(({ hash }) => hash),
   };
+}
+
+function isRecent({ proof }: KnownPayment, createdAt: number): boolean {
+  return proof !== null && createdAt / 1000 - proof.header.timestamp < SOURCES_KEPT_SECONDS;
+}
+
+/**
+ * Recent payments that pay the owner and spend nothing that their own block made, whatever became of what they paid; the newest.
+ * If their block is the first bad one, they leave in flight, and nothing that was paid on from them can: what it spends is of no
+ * good block. Of a payment that pays others only they have what it takes to leave with it.
+ */
+export function firstOfChains(book: Book, createdAt: number): KnownPayment[] {
+  const blockOf = ({ proof }: KnownPayment): number => proof?.header.number ?? Infinity;
+  const isFirst = (payment: KnownPayment): boolean =>
+    payment.transaction.inputs.every((id) => {
+      const creator = book.creatorOf(id);
+      return creator === null ? book.deposits.has(id) : blockOf(creator.payment) < blockOf(payment);
+    });
+  return [...book.payments.values()]
+    .filter((payment) => isRecent(payment, createdAt) && book.paysOwner(payment) && isFirst(payment))
+    .sort((a, b) => blockOf(b) - blockOf(a))
+    .slice(0, CHAINS_MAX);
 }
 
 /** JSON with a checksum, for people to look at and for `decodeKit`. */

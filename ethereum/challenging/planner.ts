@@ -8,7 +8,7 @@ import {
 } from "../challenges.ts";
 import type { GameTerms } from "../rootChain.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
-import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
+import { ageOf, OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
 import type { OutputId, SignedTransaction, TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { LiveStandardExit, OpenExit, OpenInFlightExit } from "./exits.ts";
 
@@ -107,7 +107,7 @@ function outputDuty(
 /** A competitor stands, though the transaction itself was there before it. */
 function responseDuty(exit: OpenInFlightExit, place: Place | null, facts: Facts): Duty | null {
   const { remembered, transactionHash, number, exitableAt } = exit;
-  if (place === null || remembered?.competitorStands !== true || ageOf(place) >= remembered.position) return null;
+  if (place === null || remembered?.competitorStands !== true || ageAt(place) >= remembered.position) return null;
   const data = async (): Promise<Hex> => encodeRespondCanonical(transactionHash, number, await facts.proofOf(place));
   return { ...dutyOf("respondCanonical", exit), until: exitableAt, value: 0n, data };
 }
@@ -122,13 +122,13 @@ function competitorDuty(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, 
   if (now >= until || remembered?.competitorStands === true || facts.accepted(transactionHash)) return null;
   const own = facts.badPlaceOf(transactionHash);
   // What is not older than the payment's own place would be answered, and the bond lost.
-  const olderThan = own === null ? null : ageOf(own);
+  const olderThan = own === null ? null : ageAt(own);
   let oldest: { index: number; id: OutputId; spend: Spend; place: Place | null; age: bigint } | null = null;
   for (const [index, id] of inputIds.entries()) {
     const spend = facts.spendOf(id, transactionHash);
     if (spend === null) continue;
     const place = facts.placeOf(spend.hash);
-    const age = place === null ? NOT_INCLUDED : ageOf(place);
+    const age = place === null ? NOT_INCLUDED : ageAt(place);
     if (oldest === null || age < oldest.age) oldest = { index, id, spend, place, age };
   }
   if (oldest === null || (remembered !== null && oldest.age >= remembered.position)) return null;
@@ -141,8 +141,8 @@ function competitorDuty(exit: OpenInFlightExit, facts: Facts, terms: GameTerms, 
   return { ...dutyOf("challengeNonCanonical", exit), until, value: terms.challengeBond, data };
 }
 
-function ageOf({ blockNumber, transactionIndex }: Place): bigint {
-  return (BigInt(blockNumber) << 23n) | BigInt(transactionIndex + 1);
+function ageAt({ blockNumber, transactionIndex }: Place): bigint {
+  return ageOf(blockNumber, transactionIndex + 1);
 }
 
 function dataOf({ transactionHash, data }: OpenInFlightExit): { id: Hex; data: Hex } {

@@ -261,11 +261,12 @@ export class GuardStage {
   async authorizations(owner: number, changes: Partial<SignedAuthorization> = {}): Promise<SignedAuthorization[]> {
     const book = bookOf(decodeKit(this.guard.kit(account(owner))!));
     const open = this.child.blocks.length;
-    const deadline = (await this.chain.provider.getBlock("latest"))!.timestamp + 30 * GUARD_EXIT_PERIOD;
+    const now = (await this.chain.provider.getBlock("latest"))!.timestamp;
+    const deadline = now + 30 * GUARD_EXIT_PERIOD;
     const terms = { owner: account(owner), bondOwner: this.watcher, deadline, ...changes };
     const signer = new Key(devKey(owner));
     return await Promise.all(
-      authorizable(book, () => open).map(
+      authorizable(book, () => open, now).map(
         async (output) => await signAuthorization(signer, this.domain, { ...output, ...terms }),
       ),
     );

@@ -93,7 +93,7 @@ describe("sdk: a watcher is authorized to exit for a wallet", function () {
     const guarding = new Guarding(alice, { watcher: `${url}/`, days: 10 });
     const { outputs, sent, bondOwner, deadline } = await guarding.refresh();
     expect({ outputs, sent, bondOwner }).to.deep.equal({
-      ...{ outputs: 3, sent: 4, bondOwner: new Key(devKey(WATCHER)).address.toLowerCase() },
+      ...{ outputs: 4, sent: 6, bondOwner: new Key(devKey(WATCHER)).address.toLowerCase() },
     });
     const blocks = handed
       .flat()
@@ -102,6 +102,9 @@ describe("sdk: a watcher is authorized to exit for a wallet", function () {
     expect(blocks).to.have.deep.members([
       [70n, 0],
       [100n, 1],
+      // Should block 1 be bad, her payment leaves in flight: what it spends, or what it pays her.
+      [1_000n, 0],
+      [100n, 0],
       [30n, 0],
       [30n, 2],
     ]);

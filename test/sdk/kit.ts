@@ -13,7 +13,8 @@ import {
 import { domainSeparator } from "@plasma-billing/protocol/typedData.ts";
 import { Book, depositNote, NO_SIGNATURE, paymentNote } from "../../sdk/book.ts";
 import { cannotFly } from "../../sdk/exits.ts";
-import { bookOf, decodeKit, encodeKit, kitOf } from "../../sdk/kit.ts";
+import { bookOf, decodeKit, encodeKit, kitOf, type ExitKit } from "../../sdk/kit.ts";
+import type { Proof } from "../../sdk/operatorClient.ts";
 import { addressOf, CONTRACT, DOMAIN } from "../helpers/protocol.ts";
 
 const [OWNER, OTHER] = [addressOf(1), addressOf(2)];
@@ -66,5 +67,89 @@ describe("sdk: what an exit kit says of payments that compete or are not all sig
     const [one, two] = flights(book);
     expect(one).to.equal(null);
     expect(two).to.contain("its block must land first");
+  });
+});
+
+describe("sdk: what an exit kit keeps because a block may turn out to be bad", () => {
+  const HOUR = 3_600;
+  const START = 1_700_000_000;
+  const deposit: Deposit = { id: 1n, owner: OWNER, token: ETHER, amount: 1_000n };
+  const ofDeposit = outputId(depositHash(SEPARATOR, deposit), 0);
+  const proofIn = (number: number): Proof => ({
+    ...{ header: { number, transactionsRoot: ZERO_HASH, transactionCount: 1, timestamp: START + number * HOUR } },
+    ...{ index: 0, siblings: [] },
+  });
+  /** A chain of payments to others, each from the change of the one before, in these blocks; null: in none. */
+  class Chained {
+    readonly book = new Book(OWNER, SEPARATOR);
+    readonly hashes: Hex[] = [];
+    private change: Hex = ofDeposit;
+    private amount = deposit.amount;
+
+    constructor(blocks: readonly (number | null)[]) {
+      this.book.apply(depositNote(deposit));
+      for (const block of blocks) this.pay(block);
+    }
+
+    pay(block: number | null, payer = OWNER): void {
+      const outputs = [
+        { owner: OTHER, token: ETHER, amount: 1n },
+        { owner: OWNER, token: ETHER, amount: --this.amount },
+      ];
+      const inputs = [this.change];
+      const transaction = {
+        ...{ purpose: "transfer" as const, inputs, outputs, fileHash: ZERO_HASH, signatures: [SIGNATURE] },
+      };
+      const hash = transactionHash(SEPARATOR, transaction);
+      this.book.apply(paymentNote(transaction, payer === OWNER));
+      this.book.apply({ kind: "answer", hash, status: "accepted" });
+      if (block !== null) this.book.apply({ kind: "proof", hash, proof: proofIn(block) });
+      this.hashes.push(hash);
+      this.change = outputId(hash, 1);
+    }
+
+    kit(hour: number): ExitKit {
+      return decodeKit(encodeKit(kitOf(this.book, 31_337n, CONTRACT, (START + hour * HOUR) * 1_000)));
+    }
+
+    /** Which of the payments can leave in flight, by the kit of that hour, when this block is the first bad one. */
+    flying(hour: number, firstBadBlock: number): number[] {
+      const read = bookOf(this.kit(hour));
+      for (const { hash, proof } of [...read.payments.values()]) {
+        if (proof !== null && proof.header.number >= firstBadBlock) read.apply({ kind: "unproven", hash });
+      }
+      return read.unproven.filter((one) => cannotFly(read, one) === null).map(({ hash }) => this.hashes.indexOf(hash));
+    }
+  }
+
+  it("the first payment of a chain, whichever block turns out to be bad", () => {
+    const chain = new Chained([1, 1, 2, 2, 2, 3, null]);
+    expect([1, 2, 3, 4].map((bad) => chain.flying(3, bad))).to.deep.equal([[0], [2], [5], [6]]);
+    // What is kept of it says nothing about what the account has.
+    expect(chain.kit(3).outputs).to.have.length(1);
+    expect(chain.kit(3).inFlight).to.deep.equal([chain.hashes[6]]);
+    // What stands behind another in its block could never leave by itself.
+    expect(chain.kit(3).payments).to.have.length(6);
+  });
+
+  it("two months, and the newest", () => {
+    const chain = new Chained([1, 2, 3]);
+    const days = (count: number): number => count * 24;
+    expect(chain.flying(days(59), 1)).to.deep.equal([0]);
+    expect(chain.flying(days(61), 1)).to.deep.equal([]);
+    expect(chain.kit(days(61)).payments).to.have.length(1);
+    const long = new Chained(Array.from({ length: 300 }, (_, i) => i + 1));
+    // With where the oldest that is kept comes from.
+    expect(long.kit(300).payments).to.have.length(241);
+    expect([60, 61, 300].map((bad) => long.flying(300, bad))).to.deep.equal([[], [60], [299]]);
+  });
+
+  it("what was paid in a withheld block, though a later one has what the account paid of it", () => {
+    const chain = new Chained([]);
+    chain.pay(null, OTHER);
+    chain.pay(2);
+    expect(chain.kit(3).inFlight).to.deep.equal([chain.hashes[0]]);
+    expect(chain.flying(3, 1)).to.deep.equal([0]);
+    expect(chain.kit(61 * 24).inFlight).to.deep.equal([]);
   });
 });

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { finishLeaving, leave, leaving, type Wallet } from "@plasma-billing/sdk";
+import { decodeKit, encodeKit, finishLeaving, leave, leaving, type Wallet } from "@plasma-billing/sdk";
 import { ETHER } from "@plasma-billing/protocol/transaction.ts";
 import { EXIT_PERIOD_SECONDS, MarketStage } from "../helpers/marketStage.ts";
 
@@ -54,5 +54,90 @@ describe("sdk: leaving when a block that the kit has proofs of is bad", function
       (await leaving(options(index))).outputs.map(({ state }) => state);
     expect([...(await states(ALICE)), ...(await states(BOB))]).to.deep.equal(["finalized", "finalized", "finalized"]);
     expect(await provider.getBalance(chain.address)).to.equal(0n);
+  });
+});
+
+describe("sdk: leaving when the bad block has chains of payments", function () {
+  this.timeout(240_000);
+  let stage: MarketStage;
+  const wallets = new Map<number, Wallet>();
+  const hashes: Record<string, string> = {};
+  const [CAROL, DAVE, ERIN] = [4, 5, 6] as const;
+
+  before(async () => {
+    stage = await MarketStage.start();
+    for (const index of [ALICE, BOB, CAROL, DAVE, ERIN]) wallets.set(index, await stage.wallet(index));
+    const pay = async (from: number, to: number, amount: bigint): Promise<string> =>
+      (await wallets.get(from)!.transfer({ to: wallets.get(to)!.address, token: ETHER, amount })).hash;
+    await stage.fund(wallets.get(ALICE)!, ETHER, 1_000n);
+    await pay(ALICE, BOB, 400n);
+    await stage.commitHour();
+    for (const wallet of wallets.values()) await wallet.sync();
+    // In the bad block: alice pays carol, and dave from the change; bob pays erin, who pays dave from that.
+    hashes["alice-carol"] = await pay(ALICE, CAROL, 100n);
+    hashes["alice-dave"] = await pay(ALICE, DAVE, 200n);
+    hashes["bob-erin"] = await pay(BOB, ERIN, 400n);
+    await wallets.get(ERIN)!.sync();
+    hashes["erin-dave"] = await pay(ERIN, DAVE, 400n);
+    await stage.commitHour();
+    for (const wallet of wallets.values()) await wallet.sync();
+    // And one more, before anybody knows.
+    hashes["alice-carol-later"] = await pay(ALICE, CAROL, 50n);
+    await stage.commitHour();
+    for (const wallet of wallets.values()) await wallet.sync();
+    await stage.loseOperator();
+  });
+  after(async () => await stage?.stop());
+
+  const options = (index: number): Parameters<typeof leave>[0] => {
+    const kit = decodeKit(encodeKit(wallets.get(index)!.kit()));
+    const { provider, chain } = stage;
+    return { kit, provider, signer: stage.signer(index), firstBadBlock: 2, fromBlock: chain.deploymentBlock };
+  };
+  const asked = async (index: number): Promise<{ outputs: [bigint, string][]; stranded: string[] }> => {
+    const { outputs, stranded } = await leave(options(index));
+    return {
+      outputs: outputs
+        .map(({ amount, state }): [bigint, string] => [amount, state])
+        .sort((a, b) => Number(b[0] - a[0])),
+      stranded: stranded.map(({ hash }) => hash),
+    };
+  };
+
+  it("the first payment of each, which spends what is good, leaves with the newest kit; what is chained on it is stranded", async () => {
+    const later = [hashes["alice-dave"], hashes["alice-carol-later"]];
+    const alice = await asked(ALICE);
+    expect(alice.outputs).to.deep.equal([
+      [500n, "started"],
+      [250n, "none"],
+    ]);
+    expect(alice.stranded).to.have.members(later);
+    // She has nothing left of what bob paid her: nobody else could take it out.
+    expect(await asked(ERIN)).to.deep.equal({ outputs: [[400n, "started"]], stranded: [] });
+    const carol = await asked(CAROL);
+    expect(carol.outputs).to.deep.equal([
+      [100n, "started"],
+      [50n, "none"],
+    ]);
+    expect(carol.stranded).to.deep.equal([hashes["alice-carol-later"]]);
+    expect((await asked(DAVE)).stranded).to.have.members([hashes["alice-dave"], hashes["erin-dave"]]);
+    const flown = (await stage.chain.rootChain.queryFilter(
+      stage.chain.rootChain.filters["InFlightExitStarted"]!(),
+    )) as any[];
+    expect(flown.map(({ args }) => args.transactionHash)).to.have.members([hashes["alice-carol"], hashes["bob-erin"]]);
+  });
+
+  it("all that was good is paid to those whom its first payment pays", async () => {
+    await stage.chain.passTime(3 * EXIT_PERIOD_SECONDS);
+    await finishLeaving({ ...options(ALICE), signer: stage.signer(STRANGER) });
+    for (const [index, amount] of [
+      [ALICE, 500n],
+      [CAROL, 100n],
+      [ERIN, 400n],
+    ] as const) {
+      const { outputs } = await leaving(options(index));
+      expect(outputs.filter(({ state }) => state === "finalized").map((one) => one.amount)).to.deep.equal([amount]);
+    }
+    expect(await stage.provider.getBalance(stage.chain.address)).to.equal(0n);
   });
 });

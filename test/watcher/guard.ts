@@ -240,6 +240,45 @@ describe("a watcher guards holders who are asleep", function () {
     expect(await ids("InFlightExitStarted", "transactionHash")).to.have.members([payment.hash, half.hash]);
   });
 
+  it("a chain of payments in a block that turns out to be bad after she authorized: by its first she gets its change", async () => {
+    const all = await stage.deposit(ALICE, 1_000n);
+    await stage.pay([await stage.deposit(BOB, 1n)], [[BOB, 1n]], [BOB]);
+    await stage.commit();
+    const first = await stage.pay(
+      [all],
+      [
+        [BOB, 100n],
+        [ALICE, 900n],
+      ],
+      [ALICE],
+    );
+    const second = await stage.pay(
+      [first.outputId(1)],
+      [
+        [CAROL, 200n],
+        [ALICE, 700n],
+      ],
+      [ALICE],
+    );
+    await stage.commit();
+    await stage.look();
+    await stage.authorize(ALICE);
+    await stage.settle();
+    expect(stage.guard.describe()[0]).to.include({ outputs: 1, proven: 1, inFlight: 0 });
+    const before = await etherOf(ALICE);
+    stage.firstBadBlock = 2;
+    await stage.settle();
+    const flown = (await stage.chain.rootChain.queryFilter(
+      stage.chain.rootChain.filters["InFlightExitStarted"]!(),
+    )) as any[];
+    expect(flown.map(({ args }) => args.transactionHash)).to.deep.equal([first.hash]);
+    const asked = (await stage.chain.rootChain.queryFilter(stage.chain.rootChain.filters["Piggybacked"]!())) as any[];
+    expect(asked.map(({ args }) => args.outputId)).to.have.members([all, first.outputId(1)]);
+    expect(stage.named("guardedExitMissing").map(({ subject }) => subject)).to.deep.equal([second.hash]);
+    await finish();
+    expect((await etherOf(ALICE)) - before).to.equal(900n);
+  });
+
   it("an exit that was challenged is not started again", async () => {
     const output = await stage.deposit(ALICE, 500n);
     await stage.look();

@@ -54,6 +54,7 @@ export class ExitBoard {
   private readonly flightsByHash = new Map<TransactionHash, Flight>();
   private readonly finalized = new Set<OutputId>();
   private readonly flown = new Map<OutputId, Set<TransactionHash>>();
+  private readonly blocksAfter = new Map<bigint, number>();
 
   constructor(events: Iterable<RootChainEvent>) {
     for (const event of events) this.take(event);
@@ -81,6 +82,11 @@ export class ExitBoard {
   /** Whether an in-flight exit was of a transaction, other than one named, that spends the output: its owner signed that. */
   isSpentInFlight(id: OutputId, except?: TransactionHash): boolean {
     return [...(this.flown.get(id) ?? [])].some((hash) => hash !== except);
+  }
+
+  /** The number of the block that followed a deposit, which is its age. */
+  blockAfter(depositId: bigint): number {
+    return this.blocksAfter.get(depositId) ?? 0;
   }
 
   /** Tokens in whose queues an address may be paid. */
@@ -130,6 +136,9 @@ export class ExitBoard {
         this.standard.delete(event.number);
         return;
       }
+      case "Deposited":
+        this.blocksAfter.set(event.id, event.nextBlockNumber);
+        return;
       case "OutputFinalized":
         this.finalized.add(event.outputId);
         return;

@@ -8,8 +8,10 @@ import {
 } from "@plasma-billing/ethereum/exitStarts.ts";
 import { cannotFly, type Book, type KnownPayment, type OwnOutput } from "@plasma-billing/sdk";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
+import { ageIn, ageOf } from "@plasma-billing/protocol/inFlightExits.ts";
 import { ETHER, outputId, type Deposit, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
+import type { Flight } from "./exitBoard.ts";
 import type { ContractCall, FindingDraft } from "../findings/finding.ts";
 import type { PlanContext, Planned } from "./plan.ts";
 
@@ -37,6 +39,8 @@ interface Item {
   reason?: string;
   /** What starts it, when it is ready or lacks an authorization. */
   start?: { key: string; value: bigint; data: Hex };
+  /** Number of the in-flight exit that the start moves aside. */
+  former?: number;
 }
 
 /** Takes out all that an address has of the blocks before the bad one: ether first, what is large before what is small. */
@@ -48,9 +52,9 @@ export function planExits(context: ExitContext, book: Book, unproven: readonly K
   const planned: Planned = { duties: [], findings: [] };
   if (items.length === 0) return planned;
   const { until, exits } = context;
-  for (const { state, start } of items) {
+  for (const { state, start, former } of items) {
     if (state !== "ready" || start === undefined || !exits) continue;
-    planned.duties.push({ key: start.key, exit: 0, until, value: start.value, data: () => start.data });
+    planned.duties.push({ key: start.key, exit: former ?? 0, until, value: start.value, data: () => start.data });
   }
   const named = items.filter(
     ({ state }) => state === "unauthorized" || state === "impossible" || (state === "ready" && !exits),
@@ -99,17 +103,35 @@ function flightItem(context: ExitContext, book: Book, payment: KnownPayment): It
   const item = { id: hash, token: largest.token, amount: largest.amount };
   const flight = board.flightOf(hash);
   if (flight !== null && flight.processed.size > 0) return null;
-  if (flight !== null && !flight.closed) return { ...item, state: "started" };
+  const live = flight !== null && !flight.closed ? flight : null;
   const reason = cannotFly(book, payment) ?? lateSource(context, book, payment);
+  if (live !== null && (reason !== null || !isYounger(live, context, book, transaction.inputs))) {
+    return { ...item, state: "started" };
+  }
   if (reason !== null) return { ...item, state: "impossible", reason };
   const isAuthorized = own.some(({ id }) => words(id, 0, book.owner) !== null);
   const { payments, deposits } = sourcesOf(context, book, transaction.inputs);
   const start = {
-    key: `startInFlightExit:${hash}`,
+    key: ["startInFlightExit", hash, ...(live === null ? [] : [live.number])].join(":"),
     value: bonds.inFlightExit,
-    data: encodeStartInFlightExit(transaction, payments, deposits),
+    data: encodeStartInFlightExit(transaction, payments, deposits, live?.data ?? null),
   };
-  return { ...item, state: isAuthorized ? "ready" : "unauthorized", start };
+  const state = isAuthorized ? "ready" : "unauthorized";
+  return { ...item, state, start, ...(live === null ? {} : { former: live.number }) };
+}
+
+/**
+ * Whether an exit was started by showing a later inclusion of what made an input, as a bad block may have it once more: it is
+ * paid behind what came between, unless one that shows the good one moves it aside.
+ */
+function isYounger(flight: Flight, { board }: ExitContext, book: Book, inputs: readonly OutputId[]): boolean {
+  const ages = inputs.map((id) => {
+    const proof = book.creatorOf(id)?.payment.proof ?? null;
+    if (proof !== null) return ageOf(proof.header.number, proof.index + 1);
+    return ageOf(board.blockAfter((book.deposits.get(id) as Deposit).id), 0);
+  });
+  const shown = ageIn(flight.priority);
+  return ages.every((age) => age < shown);
 }
 
 /** An input that the bad block, or what follows it, made. */

@@ -288,6 +288,7 @@ export class Guard {
     const committedAt = view.commits[firstBadBlock - 1]?.timestamp ?? context.now;
     const until = committedAt + context.exitPeriod;
     const exits = this.options.exits && this.options.signerAddress !== null;
+    const asideSoon = new Set<number>();
     for (const { book, unproven } of this.holdings.values()) {
       const { duties, findings } = planExits(
         { ...context, firstBadBlock, until, exits, balance: view.balance },
@@ -298,7 +299,10 @@ export class Guard {
       // Two guarded addresses may be parties of one payment.
       planned.duties.push(...duties.filter(({ key }) => !known.has(key)));
       planned.findings.push(...findings);
+      for (const { exit } of duties) asideSoon.add(exit);
     }
+    // What an exit that is moved aside is asked for, it does not pay.
+    planned.duties = planned.duties.filter(({ key, exit }) => !key.startsWith("piggyback:") || !asideSoon.has(exit));
   }
 
   /** Spends that owners signed and no verified block has, such as in data that was refused. True when there are new ones. */
