@@ -171,6 +171,13 @@ export class Book {
     return this.told.has(id);
   }
 
+  /** Whose an output is, as far as it is known where it comes from. */
+  ownerOf(id: OutputId): Address | null {
+    const creator = this.creatorOf(id);
+    if (creator === null) return this.deposits.get(id)?.owner ?? null;
+    return creator.payment.transaction.outputs[creator.index]?.owner ?? null;
+  }
+
   /** Payments without a proof that Ethereum has them, but for those of which a committed one has taken the place. */
   get unproven(): KnownPayment[] {
     return [...this.withoutProof].filter((payment) => !this.isReplaced(payment));

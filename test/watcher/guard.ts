@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import { Wallet as Key } from "ethers";
 import { decodeKit, finishLeaving, leave, leaving } from "@plasma-billing/sdk";
+import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { ETHER } from "@plasma-billing/protocol/transaction.ts";
+import { decodeTransaction } from "@plasma-billing/protocol/transactionJson.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Problem } from "../../watcher/http/problems.ts";
 import { devKey, type SignedPayment } from "../helpers/chain.ts";
@@ -277,6 +279,39 @@ describe("a watcher guards holders who are asleep", function () {
     expect(stage.named("guardedExitMissing").map(({ subject }) => subject)).to.deep.equal([second.hash]);
     await finish();
     expect((await etherOf(ALICE)) - before).to.equal(900n);
+  });
+
+  it("what she was paid behind the fault leaves, unless its payer signed something else that comes first", async () => {
+    const given = [await stage.deposit(BOB, 31n), await stage.deposit(BOB, 32n), await stage.deposit(BOB, 33n)];
+    await stage.deposit(ALICE, 1n);
+    await stage.pay([await stage.deposit(CAROL, 1n)], [[CAROL, 1n]], [CAROL]);
+    await stage.commit();
+    await stage.look();
+    const paid: SignedPayment[] = [];
+    for (const [i, id] of given.entries()) {
+      const payment = await stage.sign([id], [[ALICE, 31n + BigInt(i)]], [BOB]);
+      paid.push(payment);
+      const transaction = decodeTransaction(payment.json);
+      const inputs = transaction.inputs.map((input) => stage.child.output(input)!);
+      stage.child.onPayment({ place: null, hash: payment.hash as Hex, transaction, inputs, committed: false });
+    }
+    const otherOf = async (i: number): Promise<SignedPayment> =>
+      await stage.sign([given[i]!], [[BOB, 31n + BigInt(i)]], [BOB]);
+    stage.child.see(paid[0]!, { blockNumber: 2, transactionIndex: 7 });
+    stage.child.see(await otherOf(0), { blockNumber: 2, transactionIndex: 5 });
+    stage.child.see(paid[1]!, { blockNumber: 2, transactionIndex: 8 });
+    stage.child.see(await otherOf(1), { blockNumber: 2, transactionIndex: 9 });
+    stage.child.see(paid[2]!, { blockNumber: 2, transactionIndex: 10 });
+    await stage.look();
+    await stage.authorize(ALICE);
+    await stage.commitUnknown();
+    await stage.settle();
+    const { rootChain } = stage.chain;
+    const flown = (await rootChain.queryFilter(rootChain.filters["InFlightExitStarted"]!())) as any[];
+    expect(flown.map(({ args }) => args.transactionHash)).to.have.members([paid[1]!.hash, paid[2]!.hash]);
+    const [missing, ...more] = stage.named("guardedExitMissing");
+    expect(more).to.deep.equal([]);
+    expect(missing).to.deep.include({ subject: paid[0]!.hash, severity: "attention" });
   });
 
   it("an exit that was challenged is not started again", async () => {

@@ -12,6 +12,7 @@ import { ageIn, ageOf } from "@plasma-billing/protocol/inFlightExits.ts";
 import { ETHER, outputId, type Deposit, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Flight } from "./exitBoard.ts";
+import type { Place } from "../chain/childChain.ts";
 import type { ContractCall, FindingDraft } from "../findings/finding.ts";
 import type { PlanContext, Planned } from "./plan.ts";
 
@@ -104,7 +105,7 @@ function flightItem(context: ExitContext, book: Book, payment: KnownPayment): It
   const flight = board.flightOf(hash);
   if (flight !== null && flight.processed.size > 0) return null;
   const live = flight !== null && !flight.closed ? flight : null;
-  const reason = cannotFly(book, payment) ?? lateSource(context, book, payment);
+  const reason = cannotFly(book, payment) ?? lateSource(context, book, payment) ?? contradicted(context, book, payment);
   if (live !== null && (reason !== null || !isYounger(live, context, book, transaction.inputs))) {
     return { ...item, state: "started" };
   }
@@ -132,6 +133,30 @@ function isYounger(flight: Flight, { board }: ExitContext, book: Book, inputs: r
   });
   const shown = ageIn(flight.priority);
   return ages.every((age) => age < shown);
+}
+
+/**
+ * A payer who signed another spend that comes first, or in no block: the exit would pay its inputs, and cost its bond. Who has an input
+ * in it gets that back so, and in no other way.
+ */
+function contradicted(
+  { chain, board }: ExitContext,
+  book: Book,
+  { hash, transaction, signed }: KnownPayment,
+): string | null {
+  if (signed) return null;
+  const rankOf = (place: Place | null): number =>
+    place === null ? Infinity : place.blockNumber * 2 ** 23 + place.transactionIndex;
+  for (const id of transaction.inputs) {
+    const spends = chain.spendsOf(id);
+    const own = rankOf(spends.find((spend) => spend.hash === hash)?.place ?? null);
+    const other = spends.find(
+      (spend) => spend.hash !== hash && spend.signer === book.ownerOf(id) && !(own < rankOf(spend.place)),
+    );
+    if (other !== undefined) return `its payer signed ${other.hash} for the same, which may come first`;
+    if (board.isSpentInFlight(id, hash)) return `its payer takes out another payment of ${id}`;
+  }
+  return null;
 }
 
 /** An input that the bad block, or what follows it, made. */

@@ -282,8 +282,12 @@ export class Guard {
     board: ExitBoard,
     planned: Planned,
   ): Promise<void> {
-    const unspent = [...this.holdings.values()].flatMap(({ book }) => book.unspent());
-    await context.chain.watch(new Map(unspent.map(({ id, owner }) => [id, owner])));
+    const owners = new Map<OutputId, Address | null>();
+    for (const { owner, book, unproven } of this.holdings.values()) {
+      for (const { transaction } of unproven) for (const id of transaction.inputs) owners.set(id, book.ownerOf(id));
+      for (const { id } of book.unspent()) owners.set(id, owner);
+    }
+    await context.chain.watch(owners);
     if (this.takeSpends()) await this.refresh(view, board);
     const committedAt = view.commits[firstBadBlock - 1]?.timestamp ?? context.now;
     const until = committedAt + context.exitPeriod;
