@@ -3,6 +3,7 @@ import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import {
   depositHash,
   outputId,
+  ZERO_HASH,
   type Deposit,
   type OutputId,
   type SignedTransaction,
@@ -91,7 +92,8 @@ export class Evidence {
   /** Whether the operator can prove by now that a block on Ethereum has the payment. */
   private async prove(hash: TransactionHash, transaction: Transaction): Promise<boolean> {
     const proof = await this.operator.proof(hash);
-    if (proof === null) return false;
+    // A node that is behind, or a commit that Ethereum has just undone: it proves nothing yet, and is no lie.
+    if (proof === null || (await this.rootChain.blockHash(proof.header.number)) === ZERO_HASH) return false;
     await checkProof(this.rootChain, transaction, proof);
     await this.note({ kind: "proof", hash, proof });
     return true;

@@ -123,10 +123,12 @@ export function firstOfChains(book: Book, createdAt: number): KnownPayment[] {
       const creator = book.creatorOf(id);
       return creator === null ? book.deposits.has(id) : blockOf(creator.payment) < blockOf(payment);
     });
-  return [...book.payments.values()]
-    .filter((payment) => isRecent(payment, createdAt) && book.paysOwner(payment) && isFirst(payment))
-    .sort((a, b) => blockOf(b) - blockOf(a))
-    .slice(0, CHAINS_MAX);
+  const newest: KnownPayment[] = [];
+  for (const payment of [...book.payments.values()].reverse()) {
+    if (newest.length === CHAINS_MAX) break;
+    if (isRecent(payment, createdAt) && book.paysOwner(payment) && isFirst(payment)) newest.push(payment);
+  }
+  return newest;
 }
 
 /** JSON with a checksum, for people to look at and for `decodeKit`. */

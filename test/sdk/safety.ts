@@ -288,6 +288,22 @@ describe("sdk: what must not be lost", function () {
     expect(signed).to.equal(0);
   });
 
+  it("a block that the node does not have, or not any more, proves nothing yet and is no lie", async () => {
+    const wallet = await stage.wallet(FRANK);
+    await wallet.sync();
+    const { hash } = await wallet.transfer({ to: stage.signer(STRANGER).address as Address, token: ETHER, amount: 1n });
+    await stage.commitHour();
+    const { blockHash } = wallet.rootChain;
+    wallet.rootChain.blockHash = async () => await Promise.resolve(ZERO_HASH);
+    await wallet.collectProofs();
+    expect(wallet.book.payments.get(hash)!.proof).to.equal(null);
+    wallet.rootChain.blockHash = async () => await Promise.resolve(`0x${"ab".repeat(32)}` as const);
+    expect(await failure(wallet.collectProofs())).to.be.instanceOf(LyingOperatorError);
+    wallet.rootChain.blockHash = blockHash;
+    await wallet.collectProofs();
+    expect(wallet.book.payments.get(hash)!.proof!.header.transactionCount).to.be.greaterThan(0);
+  });
+
   it("leaves with what an hour of chained payments made, though the operator is gone, and starts nothing twice", async () => {
     let text = "";
     const kitStore = {
