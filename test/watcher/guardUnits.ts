@@ -149,7 +149,7 @@ class Row implements GuardedChain {
       const origin = { blockNumber, transactionIndex: index, depositId: this.lastPlace === null ? 1n : null };
       const input = { id: this.last, owner: ALICE, token: ETHER, amount: 100n, outputIndex: 0, ...origin };
       const place = { blockNumber: number, transactionIndex };
-      this.told.push({ place, hash, transaction, inputs: [{ ...input, state: "available" }], committed: true });
+      this.told.push({ place, hash, transaction, inputs: [{ ...input, state: "available" }] });
       this.last = outputId(hash, 0);
       this.lastPlace = place;
       tree.append(hash);
@@ -281,7 +281,7 @@ describe("guard: what it keeps", function () {
     // Another one was said to stand where the second is.
     const other = pays(outputId(first.hash, 0), BOB);
     const hash = transactionHash(SEPARATOR, other);
-    guard.take({ ...second, transaction: other, hash, committed: false });
+    guard.take({ ...second, transaction: other, hash });
     await look();
     expect(kit().inFlight).to.deep.equal([hash]);
     guard.take(second);

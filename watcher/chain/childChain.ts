@@ -90,7 +90,7 @@ export class ChildChain {
       await repairs.look();
       const { trustedHeight } = options;
       const follow = new Follow({
-        ...{ store, feed, pool, blocks, unjudged, history, repairs, guarded, limits, trustedHeight, log },
+        ...{ store, feed, pool, blocks, unjudged, history, repairs, limits, trustedHeight, log },
       });
       return new ChildChain({
         ...{ options, pool, history, store, snapshots, spends, blocks, unjudged, repairs, follow },

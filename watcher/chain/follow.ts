@@ -7,7 +7,6 @@ import type { Logger } from "pino";
 import type { BlockFile } from "./blockFile.ts";
 import { StoredDataError } from "./errors.ts";
 import type { Feed, FeedEnd, Piece } from "./feed.ts";
-import type { Guarded } from "./guarded.ts";
 import type { History } from "./history.ts";
 import { pipeline } from "./pipeline.ts";
 import type { Repairs } from "./repairs.ts";
@@ -31,7 +30,6 @@ export interface FollowOptions {
   unjudged: UnjudgedBlocks;
   history: History;
   repairs: Repairs;
-  guarded: Guarded;
   limits: ChainLimits;
   trustedHeight: number;
   log: Logger;
@@ -89,7 +87,7 @@ export class Follow {
 
   /** Finds up to where the blocks are those that Ethereum has. */
   private async compare(): Promise<void> {
-    const { blocks, unjudged, guarded } = this.options;
+    const { blocks, unjudged } = this.options;
     for (;;) {
       const next = this.committed[this.height];
       if (next === undefined) break;
@@ -109,7 +107,6 @@ export class Follow {
       if (unjudged.has(next)) await unjudged.remove(next.number);
       this.height = next.number;
     }
-    guarded.committed(this.height);
     const { invalid } = this;
     if (invalid !== null && this.committed[invalid.breach.blockNumber - 1]?.transactionsRoot !== invalid.root) {
       this.invalid = null;

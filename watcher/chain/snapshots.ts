@@ -25,7 +25,6 @@ const DRAIN_MS = 5;
 const HEAD_SECTION = 1;
 const PAGE_SECTION = 2;
 const TAKEN_SECTION = 3;
-const GUARDED_SECTION = 4;
 
 interface Head {
   version: number;
@@ -122,13 +121,11 @@ export class ChainSnapshots {
     const number = state.blocks.length;
     const { taken, ...exported } = state.export();
     const pages = state.outputs.beginCopy();
-    const pending = guarded.export();
     const started = performance.now();
     try {
       thread.begin(number);
       thread.section(HEAD_SECTION, Uint8Array.from(Buffer.from(JSON.stringify(this.headOf(exported, guarded)))));
       thread.section(TAKEN_SECTION, taken);
-      if (pending.length > 0) thread.section(GUARDED_SECTION, pending);
       for (let page = pages.next(); page !== null; page = pages.next()) {
         thread.section(PAGE_SECTION, new Uint8Array(page.buffer, page.byteOffset, page.byteLength));
         await new Promise((resolve) => setImmediate(resolve));
@@ -168,11 +165,9 @@ export class ChainSnapshots {
     let head: Head | null = null;
     const pages: Int32Array<ArrayBuffer>[] = [];
     let taken = new Uint8Array(0);
-    let pending = new Uint8Array(0);
     for (const { kind, bytes } of openSnapshot(dataDir, position).sections()) {
       if (kind === HEAD_SECTION) head = JSON.parse(Buffer.from(bytes).toString()) as Head;
       if (kind === TAKEN_SECTION) taken = Uint8Array.from(bytes);
-      if (kind === GUARDED_SECTION) pending = Uint8Array.from(bytes);
       if (kind === PAGE_SECTION) pages.push(new Int32Array(Uint8Array.from(bytes).buffer));
     }
     if (head?.version !== VERSION)
@@ -191,7 +186,6 @@ export class ChainSnapshots {
     if (state.stateHash() !== head.stateHash || state.outputs.size !== head.outputCount || blocks.length !== position) {
       throw new InvariantError("a snapshot's outputs are not those it was made of", { block: position });
     }
-    guarded.import(pending);
     return state;
   }
 }

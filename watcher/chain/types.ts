@@ -74,8 +74,8 @@ export interface StepResult {
 }
 
 /**
- * A payment that a guarded address signed or is paid by; told when it is verified, also in the open block, and again with
- * `committed` once its block is verified against Ethereum. After a restart or a rollback it is told again.
+ * A payment that a guarded address signed or is paid by; told when it is verified, also in the open block. After a restart or
+ * a rollback it is told again.
  */
 export interface GuardedPayment {
   place: Place;
@@ -83,7 +83,6 @@ export interface GuardedPayment {
   transaction: SignedTransaction;
   /** What it spends, with where that comes from. */
   inputs: LedgerOutput[];
-  committed: boolean;
 }
 
 export interface ChildChainOptions {

@@ -91,6 +91,7 @@ export class VerifiedBlocks {
     await this.flush();
     const { state } = this;
     const { guarded, spends } = this.options;
+    guarded.tell();
     const leaves = new Uint8Array(count * HASH_BYTES);
     const deposits: Deposit[] = [];
     let fault: Fault | null = null;
@@ -185,7 +186,7 @@ export class VerifiedBlocks {
     this.rollbacks++;
     await snapshots.removeFrom(number);
     await this.putAside(number);
-    guarded.forget(0);
+    guarded.forget();
     spends.forgetPlaces(number);
     this.current = snapshots.restore(number, guarded);
     await this.replay();

@@ -13,6 +13,7 @@ import { collectEvidence } from "./evidence.ts";
 import { ExitBoard } from "./exitBoard.ts";
 import { planExits } from "./exits.ts";
 import { Holding } from "./holding.ts";
+import { OUTPUTS_MAX } from "./largest.ts";
 import { planPiggybacks } from "./piggybacks.ts";
 import type { PlanContext, Planned } from "./plan.ts";
 import type { GuardedChain, GuardView } from "./ports.ts";
@@ -21,6 +22,8 @@ import { GuardRecords, type TakenPayment } from "./records.ts";
 
 /** A block that this part of W ago was verified, published and final is right for good: withheld ones are bad after W/8. */
 const SETTLED_PARTS = 4;
+/** Payments that could not be written, in memory: some megabytes. */
+const PENDING_MAX = 10_000;
 
 export interface GuardOptions {
   dataDir: string;
@@ -36,6 +39,8 @@ export interface GuardOptions {
   signerAddress: Address | null;
   log: Logger;
   now?: () => number;
+  /** For tests: of an address, outputs that count. */
+  outputsMax?: number;
 }
 
 /** What a guarded address has, as `GET /v1/guarded` shows it. */
@@ -43,6 +48,8 @@ export interface GuardedAddress {
   address: Address;
   /** Not signed away, nor paid by an exit. */
   outputs: number;
+  /** Further ones, smaller than those: nothing is done for them as long as there are so many. */
+  leftOut: number;
   /** Their sums by token, decimal strings. */
   value: Record<Address, string>;
   /** Of these outputs: those that this watcher may exit for by now, and may not. */
@@ -71,7 +78,7 @@ export class Guard {
   private failure: string | null = null;
 
   private constructor(options: GuardOptions) {
-    const { dataDir, domain, separator, addresses, signerAddress } = options;
+    const { dataDir, domain, separator, addresses, signerAddress, outputsMax = OUTPUTS_MAX } = options;
     const folder = join(dataDir, "kits");
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.options = options;
@@ -80,7 +87,10 @@ export class Guard {
     this.records = records;
     this.guarded = new Set(addresses);
     this.holdings = new Map(
-      addresses.map((owner) => [owner, new Holding(owner, join(folder, `${owner}.json`), domain, separator, records)]),
+      addresses.map((owner) => [
+        owner,
+        new Holding(owner, join(folder, `${owner}.json`), { domain, separator, records, outputsMax }),
+      ]),
     );
     this.authorizations = new Authorizations(records, separator, this.guarded, signerAddress);
   }
@@ -91,7 +101,7 @@ export class Guard {
 
   /**
    * Takes a payment that a guarded address signed or is paid by, however often it is told. It is on the disk before anything
-   * else the caller waits for.
+   * else the caller waits for. @throws what the disk does, when there is no room for more
    */
   take({ hash, transaction, place, inputs }: GuardedPayment): void {
     const signers = new Set(inputs.map(({ owner }) => owner));
@@ -109,6 +119,7 @@ export class Guard {
     this.records.expire(now);
     const board = new ExitBoard(view.events);
     if (this.isBehind(view)) return { duties: [], findings: [] };
+    for (const holding of this.holdings.values()) await holding.rank();
     await this.collect(view);
     await this.refresh(view, board);
     const chain = this.options.chain();
@@ -137,7 +148,7 @@ export class Guard {
   /** What each guarded address has, as of the last look. */
   describe(): GuardedAddress[] {
     const now = this.seconds();
-    return [...this.holdings.values()].map(({ owner, book, path, updatedAt, unproven }) => {
+    return [...this.holdings.values()].map(({ owner, book, path, updatedAt, unproven, leftOut }) => {
       const outputs = [...book.unspent(), ...book.departing()];
       const value: Record<Address, bigint> = {};
       for (const { token, amount } of outputs) value[token] = (value[token] ?? 0n) + amount;
@@ -147,7 +158,7 @@ export class Guard {
         (output) => this.authorizations.of(output.id, blockOf(output), owner, now) !== null,
       );
       return {
-        ...{ address: owner, outputs: outputs.length, authorized: authorized.length },
+        ...{ address: owner, outputs: outputs.length, leftOut, authorized: authorized.length },
         value: Object.fromEntries(Object.entries(value).map(([token, amount]) => [token, amount.toString()])),
         unauthorized: outputs.length - authorized.length,
         proven: outputs.filter((output) => book.isCommitted(output)).length,
@@ -183,6 +194,8 @@ export class Guard {
 
   /** Payments told in one go are written in one transaction, before whatever the teller waits for next. */
   private keep(payment: TakenPayment): void {
+    // Where nothing can be written, whoever tells has to wait.
+    if (this.pending.length >= PENDING_MAX) this.flush();
     this.pending.push(payment);
     if (this.flushing) return;
     this.flushing = true;
