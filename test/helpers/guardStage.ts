@@ -257,7 +257,7 @@ export class GuardStage {
 
   /** What an owner's wallet sends to its watcher, by what its kit knows. */
   async authorizations(owner: number, changes: Partial<SignedAuthorization> = {}): Promise<SignedAuthorization[]> {
-    const book = bookOf(decodeKit(this.guard.kit(account(owner))!));
+    const book = bookOf(decodeKit((await this.guard.kit(account(owner)))!));
     const open = this.child.blocks.length;
     const deadline = (await this.chain.provider.getBlock("latest"))!.timestamp + 30 * GUARD_EXIT_PERIOD;
     const terms = { owner: account(owner), bondOwner: this.watcher, deadline, ...changes };

@@ -274,6 +274,11 @@ describe("guard: dust", function () {
     if (process.env["DUST_PAYMENTS"] !== undefined)
       process.stdout.write(`${JSON.stringify({ told, stallTold, times, stall })}\n`);
     expect((await kit()).outputs).to.include(large.id);
+    // Whoever asks again does not have it made again.
+    const described = chain.guard.describe();
+    expect(chain.guard.describe()).to.equal(described);
+    await look();
+    expect(chain.guard.describe()).to.not.equal(described);
     expect(stall).to.be.below(STALL_MS);
   });
 });

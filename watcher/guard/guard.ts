@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { SignedAuthorization } from "@plasma-billing/sdk";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
@@ -76,6 +77,8 @@ export class Guard {
   private flushing = false;
   private ethereumNow: number | null = null;
   private failure: string | null = null;
+  /** Made when it is asked for, once a look: it takes as long as there are outputs. */
+  private described: GuardedAddress[] | null = null;
 
   private constructor(options: GuardOptions) {
     const { dataDir, domain, separator, addresses, signerAddress, outputsMax = OUTPUTS_MAX } = options;
@@ -111,6 +114,14 @@ export class Guard {
 
   /** One look: what is to be sent for the guarded addresses, and what is to be told. */
   async look(view: GuardView): Promise<Planned> {
+    try {
+      return await this.lookAt(view);
+    } finally {
+      this.described = null;
+    }
+  }
+
+  private async lookAt(view: GuardView): Promise<Planned> {
     const { terms, firstBadBlock } = view;
     const now = view.head.timestamp;
     this.ethereumNow = now;
@@ -142,11 +153,16 @@ export class Guard {
    */
   authorize(list: readonly SignedAuthorization[]): { taken: number } {
     this.authorizations.take(list, this.seconds());
+    this.described = null;
     return { taken: list.length };
   }
 
   /** What each guarded address has, as of the last look. */
-  describe(): GuardedAddress[] {
+  describe(): readonly GuardedAddress[] {
+    return (this.described ??= this.description());
+  }
+
+  private description(): GuardedAddress[] {
     const now = this.seconds();
     return [...this.holdings.values()].map(({ owner, book, path, updatedAt, unproven, leftOut }) => {
       const outputs = [...book.unspent(), ...book.departing()];
@@ -167,12 +183,12 @@ export class Guard {
     });
   }
 
-  /** The exit kit of a guarded address as it was written last; null for another one, and before the first. */
-  kit(address: string): string | null {
+  /** The exit kit of a guarded address as text, as it was written last; null for another one, and before the first. */
+  async kit(address: string): Promise<string | null> {
     const holding = this.holdings.get(address.toLowerCase() as Address);
     if (holding === undefined) return null;
     try {
-      return readFileSync(holding.path, "utf8");
+      return await readFile(holding.path, "utf8");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
       throw error;
