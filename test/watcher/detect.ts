@@ -4,7 +4,13 @@ import type { RootChainEvent } from "@plasma-billing/ethereum/rootChain.ts";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { ETHER, outputId, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { SeenSpend } from "../../watcher/chain/childChain.ts";
-import { breachFindings, lateFinding, stalledFinding, withheldFinding } from "../../watcher/detect/blocks.ts";
+import {
+  breachFindings,
+  diskFinding,
+  lateFinding,
+  stalledFinding,
+  withheldFinding,
+} from "../../watcher/detect/blocks.ts";
 import { gapFinding, staleFinding, tooSlow } from "../../watcher/detect/ethereum.ts";
 import { challengeFindings, unknownExits } from "../../watcher/detect/exits.ts";
 import { spansOf } from "../../watcher/detect/exitSpans.ts";
@@ -254,5 +260,15 @@ describe("the watcher's findings about exits", () => {
       data: async (): Promise<Hex> => await Promise.reject(new Error("gone")),
     };
     expect((await challengeFindings([unready], [], terms))[0]).to.include({ severity: "unsafe", transaction: null });
+  });
+});
+
+describe("the watcher's own disk", () => {
+  it("is told as its own fault, and is unsafe only while blocks on Ethereum are not verified", () => {
+    expect(diskFinding(null, true)).to.deep.equal([]);
+    const [behind] = diskFinding("1 MB are free", true);
+    expect(behind).to.include({ name: "diskFull", severity: "unsafe" });
+    expect(behind!.text).to.contain("1 MB are free").and.to.contain("not verified");
+    expect(diskFinding("1 MB are free", false)[0]).to.include({ severity: "attention" });
   });
 });

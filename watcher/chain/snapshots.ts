@@ -11,6 +11,7 @@ import type { Totals } from "@plasma-billing/protocol/liveOutputs.ts";
 import type { Address, Domain } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
 import type { Guarded } from "./guarded.ts";
+import type { Room } from "./room.ts";
 import { ChainState, type DepositOf } from "./state.ts";
 import type { RootAndCount } from "./types.ts";
 
@@ -39,6 +40,8 @@ interface Head {
 }
 
 export interface SnapshotsOptions {
+  /** Without it the next start takes longer. */
+  room: Room;
   dataDir: string;
   domain: Domain;
   separator: Hex;
@@ -85,6 +88,7 @@ export class ChainSnapshots {
 
   /** Told of each state where a block has ended. */
   advance(state: ChainState, guarded: Guarded): void {
+    if (this.options.room.problem !== null) return;
     if (this.running !== null || this.stopping || state.payments - this.lastPayments < this.options.every) return;
     this.lastPayments = state.payments;
     this.running = this.write(state, guarded).finally(() => (this.running = null));

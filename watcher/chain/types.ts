@@ -71,6 +71,8 @@ export interface StepResult {
   more: boolean;
   /** Unix milliseconds when the first streamed payment was first seen that no committed block has. */
   openSince: number | null;
+  /** Why this side stores nothing more, or not all, of what is served; null: there is room. */
+  room: string | null;
 }
 
 /**
@@ -102,6 +104,10 @@ export interface ChildChainOptions {
   onPayment: (payment: GuardedPayment) => void;
   log: Logger;
   fetch?: typeof fetch;
+  /** Free bytes of the disk below which nothing of the operator's is stored. */
+  reserveBytes?: number;
+  /** For tests. */
+  freeBytes?: (path: string) => number;
   /** For tests. */
   limits?: Partial<ChainLimits>;
 }
@@ -118,4 +124,6 @@ export interface ChainLimits {
   blocksAhead: number;
   /** First wait before a block with another root is loaded anew; it doubles up to 64 times that. */
   reloadMs: number;
+  /** Of blocks that are stored without being judged. */
+  unjudgedBytes: number;
 }
