@@ -277,7 +277,7 @@ describe("a watcher guards holders who are asleep", function () {
     stage.child.blocks.pop();
     await stage.commit();
     await stage.look();
-    expect(times()[0]).to.be.greaterThan(first!);
+    expect((await times())[0]).to.be.greaterThan(first!);
     await stage.authorize(ALICE);
     await stage.commitUnknown();
     await stage.settle();

@@ -53,7 +53,7 @@ class Payments implements GuardedChain {
 
   /** Somebody pays the address. */
   pay(amount: bigint, token: Address = ETHER): Paid {
-    const input: OutputId = `0x${(++this.made).toString(16).padStart(64, "0")}`;
+    const input: Hex = `0x${(++this.made).toString(16).padStart(64, "0")}`;
     const spent = { id: input, owner: BOB, token, amount, outputIndex: 0, depositId: BigInt(this.made) };
     return this.take(
       [{ ...spent, blockNumber: null, transactionIndex: null, state: "available" }],
