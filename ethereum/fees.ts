@@ -5,6 +5,8 @@ const REPLACEMENT_NUMERATOR = 9n;
 const REPLACEMENT_DENOMINATOR = 8n;
 /** The fee a transaction may cost is a ceiling: set at several times what blocks cost now, it survives a rise. */
 const BASE_FEE_MULTIPLE = 4n;
+/** One gwei: what waited at a smaller tip is offered this much, whatever nodes suggest. */
+export const USUAL_TIP = 1_000_000_000n;
 
 export interface Fees {
   maxFeePerGas: bigint;
@@ -51,7 +53,8 @@ export function nextAttempt<A extends SignedAttempt>(situation: AttemptsSituatio
   if (ethereumBlock - last.ethereumBlock < REPLACE_AFTER_BLOCKS) {
     return unsent ? { do: "send", attempt: last } : { do: "wait", atLimit: false };
   }
-  const dearer = replacementFees(last, fees);
+  const usual = { ...situation, tip: situation.tip > USUAL_TIP ? situation.tip : USUAL_TIP };
+  const dearer = replacementFees(last, currentFees(usual));
   if (dearer.maxFeePerGas <= maxFeePerGas) return { do: "sign", index: attempts.length, fees: dearer };
   return unsent ? { do: "send", attempt: last } : { do: "wait", atLimit: true };
 }

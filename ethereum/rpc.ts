@@ -18,11 +18,12 @@ import {
 import { EthereumError } from "./errors.ts";
 import { Nodes, type NodeHealth, type NodeRefusal, type View } from "./nodes.ts";
 import type { Transport } from "./transport.ts";
+import { USUAL_TIP } from "./fees.ts";
 
 export type { Header, Log, Receipt } from "./answers.ts";
 
-/** One gwei. */
-const USUAL_TIP = 1_000_000_000n;
+/** A hundredth of what is usual: below it a node says what keeps a transaction from being mined. */
+const TIP_MIN = USUAL_TIP / 100n;
 /** No call of ours takes so much: whoever says so is wrong. */
 const GAS_MAX = 5_000_000n;
 
@@ -128,11 +129,15 @@ export class EthereumRpc {
     return Number(await this.nodes.agreed("eth_getTransactionCount", [address, block], quantity));
   }
 
-  /** What nodes suggest as a tip: the lower one of the middle, since it is paid whatever it is; not all nodes do. */
+  /**
+   * What nodes suggest as a tip: the lower one of the middle, since it is paid whatever it is; not all nodes do. Of two nodes one
+   * could keep everything from being mined by suggesting none: there is a floor.
+   */
   async tip(): Promise<bigint> {
     const tips = await this.nodes.each("eth_maxPriorityFeePerGas", [], quantity);
     tips.sort((a, b) => (a < b ? -1 : 1));
-    return tips[Math.floor((tips.length - 1) / 2)] ?? USUAL_TIP;
+    const tip = tips[Math.floor((tips.length - 1) / 2)] ?? USUAL_TIP;
+    return tip > TIP_MIN ? tip : TIP_MIN;
   }
 
   /** Null when no node has it. */

@@ -105,6 +105,7 @@ async function open(settings: Settings, log: Logger): Promise<Parts> {
   const chain = await ChildChain.open({
     ...{ dataDir, domain, operatorUrl, threads: settings.verifyThreads, log },
     ...{ trustedHeight: settings.trustedHeight, snapshotPayments: settings.snapshotPayments },
+    reserveBytes: settings.reserveMegabytes * 10 ** 6,
     depositOf: (id) => view.depositOf(id),
     guarded: new Set(settings.guarded),
     onPayment: (payment) => guard.take(payment),
@@ -166,7 +167,7 @@ function portOf(settings: Settings, parts: Parts): WatcherPort {
     findings: (state, limit, before) => book.list(state, limit, before),
     openFindings: () => book.open,
     guarded: () => guard.describe(),
-    kit: (address) => guard.kit(address),
+    kit: async (address) => await guard.kit(address),
     authorize: (authorizations) => guard.authorize(authorizations),
     tell: (payments) => guard.tell(payments),
   };

@@ -24,6 +24,7 @@ export function metricsOf(
   gauge("height", "Last block verified against Ethereum", () => chain.height);
   gauge("committed_blocks", "Blocks on Ethereum", () => view.commits.length);
   gauge("verified_payments", "Payments verified, streamed ones too", () => chain.verifiedPayments);
+  gauge("disk_full", "1 while there is no room for what the operator serves", () => (watcher.hasRoom ? 0 : 1));
   gauge("ethereum_head", "Ethereum block that was seen last", () => view.head?.number ?? null);
   const findings: Gauge = new Gauge({
     ...{ name: "plasma_watcher_findings", help: "Open findings; docs/WATCHING.md says what to do about each" },

@@ -40,6 +40,8 @@ export interface Settings {
   verifyThreads: number;
   /** Payments between two snapshots. */
   snapshotPayments: number;
+  /** Of the disk, free megabytes below which nothing of the operator's is stored. */
+  reserveMegabytes: number;
 }
 
 const GUARDED_MAX = 1000;
@@ -88,6 +90,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     snapshotPayments: reader.read("SNAPSHOT_PAYMENTS", 1_000_000, "a whole number from 100", (text) =>
       parseInteger(text, 100, 1_000_000_000),
     ),
+    reserveMegabytes: reader.integer("DISK_RESERVE_MB", 2000, 0, 1_000_000_000),
   };
   if (settings.guardExits && settings.watcherKey === null) {
     reader.wrong.push("GUARD_EXITS=yes needs WATCHER_PRIVATE_KEY: exits are sent by that account");

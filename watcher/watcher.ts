@@ -11,6 +11,7 @@ import type { Logger } from "pino";
 import type { ChildChain, StepResult } from "./chain/childChain.ts";
 import {
   breachFindings,
+  diskFinding,
   isUnpublished,
   lostForGood,
   lateFinding,
@@ -87,6 +88,8 @@ export class Watcher {
   private spans: { head: Header; of: Spans } | null = null;
   private failure: string | null = null;
   private lost = false;
+  /** Why nothing more is stored here. */
+  private room: string | null = null;
 
   constructor(options: WatcherOptions) {
     this.options = options;
@@ -117,7 +120,12 @@ export class Watcher {
 
   /** Why the operator's blocks are not verified now; null: they are. */
   get problem(): string | null {
-    return this.failure;
+    return this.failure ?? this.room;
+  }
+
+  /** Whether the disk has room for what the operator serves. */
+  get hasRoom(): boolean {
+    return this.room === null;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -159,7 +167,8 @@ export class Watcher {
       more = result.more;
     }
     if (view.head === null) return;
-    if (chain.height === view.commits.length || this.badBlock !== null || this.missing !== null) this.synced = true;
+    if (chain.height === view.commits.length || this.badBlock !== null || this.missing !== null || this.room !== null)
+      this.synced = true;
   }
 
   /** What there is to challenge now, as findings. */
@@ -199,6 +208,8 @@ export class Watcher {
     const rules = [...breaches, ...exiting.map(({ finding }) => finding), ...broken];
     book.take(["invalidBlock", "unknownRoot", "reordered"], rules);
 
+    this.room = result.room;
+    book.take(["diskFull"], diskFinding(result.room, view.commits.length > this.options.chain.height));
     this.missing = this.missingNow(result, head, nowMs);
     // What is lost already is taken first: of the same block a later one replaces it.
     const withheld = [
@@ -232,9 +243,16 @@ export class Watcher {
   }
 
   /** The committed block that is not served, or of which not all has come for too long. */
-  private missingNow({ missing }: StepResult, head: Header, nowMs: number): Missing | null {
+  private missingNow({ missing, room }: StepResult, head: Header, nowMs: number): Missing | null {
     const { chain, view, exitPeriod, book } = this.options;
     const number = chain.height + 1;
+    if (room !== null && missing === null) {
+      // Without room here nothing was asked for: what is lost stays lost, all else is nobody's fault.
+      this.next = null;
+      const lost = book.open.find(({ name, severity }) => name === "withheldBlock" && severity === "unsafe");
+      if (lost === undefined || blockOf(lost) < number) return null;
+      return { number: blockOf(lost), reason: String(lost.evidence["reason"]), since: lost.firstSeenAt, late: false };
+    }
     if (this.next?.number !== number || number > view.commits.length) this.next = { number, since: nowMs };
     // What was verified before cannot be withheld any more, whatever happened to its files here.
     let found = missing !== null && missing.number >= number ? missing : null;

@@ -71,11 +71,14 @@ export class ChallengerRecords {
     }));
   }
 
-  /** How many nonces below this one were used for a duty. */
-  usedFor(sender: Address, duty: string, belowNonce: number): number {
+  /** How many nonces below this one were used for a duty, by transactions signed at this height of Ethereum or later. */
+  usedFor(sender: Address, duty: string, belowNonce: number, from: number): number {
     const row = this.database
-      .prepare("SELECT count(*) AS used FROM slot WHERE sender = ? AND duty = ? AND nonce < ?")
-      .get(sender, duty, belowNonce);
+      .prepare(
+        `SELECT count(*) AS used FROM slot WHERE sender = ? AND duty = ? AND nonce < ? AND EXISTS
+           (SELECT 1 FROM attempt WHERE attempt.sender = slot.sender AND attempt.nonce = slot.nonce AND ethereum_block >= ?)`,
+      )
+      .get(sender, duty, belowNonce, from);
     return row?.["used"] as number;
   }
 

@@ -13,8 +13,10 @@ import type { ChallengerRecords, Slot } from "./records.ts";
 const NONCES_MAX = 16;
 /** Duties asked for between two looks at Ethereum; the others come with the next one. */
 const TRIED_MAX = 64;
-/** Mined so often without effect, though each was found to work before: a person must look. */
+/** Mined so often without effect, though each was found to work before: a person must look, and it is tried again after a while. */
 const FRUITLESS_MAX = 5;
+/** What was mined longer ago counts no more, a day of Ethereum's: reorganisations and wrong nodes may have spoilt it. */
+const FRUITLESS_BLOCKS = 7_200;
 /** A duty Ethereum refuses is tried again after 1, 2, 4, … blocks, at most this many. */
 const REFUSED_BLOCKS_MAX = 64;
 /** More gas than any challenge takes, where it cannot be estimated for lack of funds. */
@@ -149,7 +151,8 @@ export class Sender {
     if (data === null) return null;
     const refusal = this.refused.get(key);
     if (refusal?.data === data && look.head.number < refusal.from) return null;
-    if (records.usedFor(signer.address, key, look.nonceNow) >= FRUITLESS_MAX) {
+    const from = look.head.number - FRUITLESS_BLOCKS;
+    if (records.usedFor(signer.address, key, look.nonceNow, from) >= FRUITLESS_MAX) {
       return this.complain("fruitless", `${key} was mined ${FRUITLESS_MAX} times without effect: look at that exit`);
     }
     const fees = currentFees(look);

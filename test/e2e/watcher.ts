@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -104,6 +104,30 @@ describe("a watcher beside an operator that challenges nothing", function () {
       openFindings: 0,
     });
     expect((await watcher.get("/metrics")).body).to.match(/^plasma_watcher_safe 1$/m);
+  });
+
+  it("with less free than its reserve stores nothing of the operator's, says so, and blames nobody else", async () => {
+    const dataDir = join(folder, "full");
+    // As no disk has it.
+    const full = { ...settings, DATA_DIR: dataDir, PORT: String(await freePort()), DISK_RESERVE_MB: "1000000000" };
+    const second = spawnWatcher(full);
+    try {
+      const { reasons } = await eventually("it is not ready", WAIT_MS, async () => {
+        const { status, body } = await second.get("/readyz");
+        return status === 503 ? (body as { reasons: string[] }) : null;
+      });
+      expect(reasons[0]).to.contain("make room");
+      const status = await eventually("that is all there is to say", WAIT_MS, async () => {
+        const { body } = await second.get("/v1/status");
+        return (body as { reasons: string[] }).reasons.length === 1 ? body : null;
+      });
+      expect(status).to.include({ safe: false, height: 0 });
+      expect(status.reasons[0]).to.match(/^diskFull: .*blocks on Ethereum are not verified/);
+      expect((await second.get("/metrics")).body).to.match(/^plasma_watcher_disk_full 1$/m);
+      expect(await readdir(join(dataDir, "blocks"))).to.deep.equal([]);
+    } finally {
+      await second.kill();
+    }
   });
 
   it("without a key tells what to send, by stream and web hook, and is content when a stranger sends it", async () => {

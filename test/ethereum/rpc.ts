@@ -107,6 +107,15 @@ describe("Ethereum over JSON-RPC", () => {
     expect(await new EthereumRpc([(await node(result(null))).url]).block("latest")).to.equal(null);
   });
 
+  it("a node that suggests no tip does not keep transactions from being mined", async () => {
+    const tipOf = async (...tips: bigint[]): Promise<bigint> => {
+      const nodes = await Promise.all(tips.map(async (tip) => await node(result(`0x${tip.toString(16)}`))));
+      return await new EthereumRpc(nodes.map(({ url }) => url)).tip();
+    };
+    expect(await tipOf(0n, 2_000_000_000n)).to.equal(10_000_000n);
+    expect(await tipOf(1_500_000_000n, 2_000_000_000n)).to.equal(1_500_000_000n);
+  });
+
   it("a transaction goes to every node, and counts as sent when one took it", async () => {
     const refuse: Answer = ({ id }) => ({
       body: JSON.stringify({ jsonrpc: "2.0", id, error: { code: 1, message: "no" } }),

@@ -71,7 +71,7 @@ export class HandmadeChain implements GuardedChain {
       const id = payment.outputId(outputIndex) as OutputId;
       this.live.set(id, { ...output, ...place, id, outputIndex, state: "available", depositId: null });
     }
-    const told = { place, hash, transaction, inputs, committed: false };
+    const told = { place, hash, transaction, inputs };
     this.told.push(told);
     this.onPayment(told);
     return hash;
@@ -95,9 +95,7 @@ export class HandmadeChain implements GuardedChain {
 
   /** As after a restart: everything is told again. */
   tellAgain(): void {
-    for (const payment of this.told) {
-      this.onPayment({ ...payment, committed: payment.place !== null && payment.place.blockNumber <= this.height });
-    }
+    for (const payment of this.told) this.onPayment(payment);
   }
 
   output(id: OutputId): LedgerOutput | undefined {
@@ -259,7 +257,7 @@ export class GuardStage {
 
   /** What an owner's wallet sends to its watcher, by what its kit knows. */
   async authorizations(owner: number, changes: Partial<SignedAuthorization> = {}): Promise<SignedAuthorization[]> {
-    const book = bookOf(decodeKit(this.guard.kit(account(owner))!));
+    const book = bookOf(decodeKit((await this.guard.kit(account(owner)))!));
     const open = this.child.blocks.length;
     const now = (await this.chain.provider.getBlock("latest"))!.timestamp;
     const deadline = now + 30 * GUARD_EXIT_PERIOD;

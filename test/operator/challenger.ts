@@ -355,7 +355,9 @@ describe("the challenger", function () {
     expect(records.slots(challenger, 0)).to.deep.equal([slot]);
     expect(records.attempts(challenger, 1)).to.deep.equal([{ ...attempt, ethereumBlock: 8 }]);
     expect(records.slots(challenger, 2)).to.deep.equal([]);
-    expect([records.usedFor(challenger, "a", 1), records.usedFor(challenger, "a", 2)]).to.deep.equal([0, 1]);
+    expect([records.usedFor(challenger, "a", 1, 0), records.usedFor(challenger, "a", 2, 8)]).to.deep.equal([0, 1]);
+    // What was in vain long ago does not count for ever.
+    expect(records.usedFor(challenger, "a", 2, 9)).to.equal(0);
     records.close();
   });
 

@@ -113,6 +113,15 @@ describe("what to do about a block, from what is known (pure)", () => {
     expect(later.action).to.deep.equal({ do: "send", attempt: first });
   });
 
+  it("offers the usual tip for what waited, whatever nodes suggest, as far as the limit goes", () => {
+    const low = attempt({ maxFeePerGas: 40n * GWEI, maxPriorityFeePerGas: 1n, ethereumBlock: 90 });
+    const replaced = (maxFeePerGas: bigint): bigint | null => {
+      const { action } = send({ tip: 1n, attempts: [low], sentAt: 99, maxFeePerGas });
+      return action.do === "sign" ? action.fees.maxPriorityFeePerGas : null;
+    };
+    expect([replaced(200n * GWEI), replaced(41n * GWEI)]).to.deep.equal([GWEI, null]);
+  });
+
   it("never offers more than the limit or the balance, and a replacement is a tenth dearer in both fees", () => {
     const wei = fc.bigInt({ min: 0n, max: 10_000n * GWEI });
     const limits = fc.bigInt({ min: 1n, max: 1000n });

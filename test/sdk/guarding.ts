@@ -52,7 +52,12 @@ describe("sdk: a watcher is authorized to exit for a wallet", function () {
     status["guarded"] = [new Key(devKey(ALICE)).address];
     server = createServer({
       ...{ status: () => status, unready: () => [], metrics: async () => await Promise.resolve("") },
-      ...{ findings: () => [], openFindings: () => [], guarded: () => guard.describe(), kit: () => null },
+      ...{
+        findings: () => [],
+        openFindings: () => [],
+        guarded: () => guard.describe(),
+        kit: async () => await Promise.resolve(null),
+      },
       authorize: (list) => {
         const taken = guard.authorize(list);
         handed.push([...list]);

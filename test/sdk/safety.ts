@@ -293,7 +293,7 @@ describe("sdk: what must not be lost", function () {
     await wallet.sync();
     const { hash } = await wallet.transfer({ to: stage.signer(STRANGER).address as Address, token: ETHER, amount: 1n });
     await stage.commitHour();
-    const { blockHash } = wallet.rootChain;
+    const blockHash = wallet.rootChain.blockHash.bind(wallet.rootChain);
     wallet.rootChain.blockHash = async () => await Promise.resolve(ZERO_HASH);
     await wallet.collectProofs();
     expect(wallet.book.payments.get(hash)!.proof).to.equal(null);

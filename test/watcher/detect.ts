@@ -7,6 +7,7 @@ import type { SeenSpend } from "../../watcher/chain/childChain.ts";
 import type { Finding, FindingDraft } from "../../watcher/findings/finding.ts";
 import {
   breachFindings,
+  diskFinding,
   lateFinding,
   lostForGood,
   stalledFinding,
@@ -277,5 +278,15 @@ describe("the watcher's findings about exits", () => {
       data: async (): Promise<Hex> => await Promise.reject(new Error("gone")),
     };
     expect((await challengeFindings([unready], [], terms))[0]).to.include({ severity: "unsafe", transaction: null });
+  });
+});
+
+describe("the watcher's own disk", () => {
+  it("is told as its own fault, and is unsafe only while blocks on Ethereum are not verified", () => {
+    expect(diskFinding(null, true)).to.deep.equal([]);
+    const [behind] = diskFinding("1 MB are free", true);
+    expect(behind).to.include({ name: "diskFull", severity: "unsafe" });
+    expect(behind!.text).to.contain("1 MB are free").and.to.contain("not verified");
+    expect(diskFinding("1 MB are free", false)[0]).to.include({ severity: "attention" });
   });
 });

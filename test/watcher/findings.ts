@@ -1,9 +1,11 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { mkdtemp, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
 import { pino } from "pino";
 import { systemClock } from "../../ethereum/process/clock.ts";
@@ -74,6 +76,37 @@ describe("the watcher's book of findings", () => {
     expect(told.slice(2)).to.deep.equal(["2 over attention"]);
     again.take(["exitOfSpentOutput"], [draft("a"), draft("b")]);
     expect(again.open.at(-1)).to.include({ id: 3, firstSeenAt: 9000 });
+    again.close();
+  });
+
+  it("writes what one look found at once, and what a disk refused with the next one that can be written", () => {
+    const path = join(folder, "findings.db");
+    const book = openBook();
+    // Of the file's head: SQLite counts transactions there.
+    const transactions = (): number => readFileSync(path).readUInt32BE(24);
+    const many = Array.from({ length: 100 }, (_, i) => draft(`s${i}`));
+    const before = transactions();
+    book.take(["exitOfSpentOutput"], many);
+    expect(transactions()).to.equal(before + 1);
+    book.take(["exitOfSpentOutput"], many);
+    expect(transactions()).to.equal(before + 1);
+    book.take(["exitOfSpentOutput"], many.slice(50));
+    expect([transactions(), told.length]).to.deep.equal([before + 2, 150]);
+
+    const other = new DatabaseSync(path);
+    other.exec("BEGIN EXCLUSIVE");
+    book.take(["exitOfSpentOutput"], [...many.slice(50), draft("late")]);
+    expect(book.problem).to.contain("cannot be written");
+    expect(told.at(-1)).to.equal("0 open attention");
+    other.exec("ROLLBACK");
+    other.close();
+    book.take(["exitOfSpentOutput"], [...many.slice(50), draft("late")]);
+    expect([book.problem, told.length]).to.deep.equal([null, 151]);
+    book.close();
+    const again = openBook();
+    expect(again.open.map(({ subject }) => subject))
+      .to.include("late")
+      .and.to.have.length(51);
     again.close();
   });
 

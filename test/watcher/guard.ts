@@ -191,7 +191,7 @@ describe("a watcher guards holders who are asleep", function () {
     expect(stage.named("guardedPiggybackMissing").map(({ evidence }) => evidence["outputId"])).to.deep.equal([
       payment.outputId(1),
     ]);
-    const kit = decodeKit(stage.guard.kit(account(ALICE))!);
+    const kit = decodeKit((await stage.guard.kit(account(ALICE)))!);
     expect(kit.outputs).to.have.members([free, payment.outputId(1)]);
     expect(kit.inFlight).to.deep.equal([payment.hash]);
   });
@@ -293,7 +293,7 @@ describe("a watcher guards holders who are asleep", function () {
       paid.push(payment);
       const transaction = decodeTransaction(payment.json);
       const inputs = transaction.inputs.map((input) => stage.child.output(input)!);
-      stage.child.onPayment({ place: null, hash: payment.hash as Hex, transaction, inputs, committed: false });
+      stage.child.onPayment({ place: null, hash: payment.hash as Hex, transaction, inputs });
     }
     const otherOf = async (i: number): Promise<SignedPayment> =>
       await stage.sign([given[i]!], [[BOB, 31n + BigInt(i)]], [BOB]);
@@ -352,7 +352,7 @@ describe("a watcher guards holders who are asleep", function () {
 
   it("the kit it writes is the holder's: with it, and nobody else, everything leaves", async () => {
     await liveALittle();
-    const kit = decodeKit(stage.guard.kit(account(ALICE))!);
+    const kit = decodeKit((await stage.guard.kit(account(ALICE)))!);
     const { provider } = stage.chain;
     const options = { kit, provider, signer: new Key(devKey(ALICE), provider), fromBlock: stage.chain.deploymentBlock };
     const gone = await leave(options);
@@ -377,26 +377,28 @@ describe("a watcher guards holders who are asleep", function () {
   it("a commit that Ethereum undoes: the kit has no proof of it, and the new one when it is there again", async () => {
     const large = await stage.deposit(ALICE, 1_000n);
     await stage.pay([large], [[ALICE, 1_000n]], [ALICE]);
-    const times = (): (number | undefined)[] =>
-      decodeKit(stage.guard.kit(account(ALICE))!).payments.map(({ proof }) => proof?.header.timestamp);
+    const times = async (): Promise<(number | undefined)[]> =>
+      decodeKit((await stage.guard.kit(account(ALICE)))!).payments.map(({ proof }) => proof?.header.timestamp);
     await stage.look();
-    expect(times()).to.deep.equal([undefined]);
+    expect(await times()).to.deep.equal([undefined]);
     const before = await stage.node.rpc("evm_snapshot");
     await stage.commit();
     await stage.look();
-    const [first] = times();
+    const [first] = await times();
     expect(first).to.be.a("number");
     await stage.node.rpc("evm_revert", [before]);
     await stage.chain.passTime(100);
     await stage.chain.mine(3);
     await stage.look();
-    expect(times()).to.deep.equal([undefined]);
-    expect(decodeKit(stage.guard.kit(account(ALICE))!).deposits.map(({ amount }) => amount)).to.deep.equal(["1000"]);
+    expect(await times()).to.deep.equal([undefined]);
+    expect(decodeKit((await stage.guard.kit(account(ALICE)))!).deposits.map(({ amount }) => amount)).to.deep.equal([
+      "1000",
+    ]);
     // The same block again, by the same root, at another time.
     stage.child.blocks.pop();
     await stage.commit();
     await stage.look();
-    expect(times()[0]).to.be.greaterThan(first!);
+    expect((await times())[0]).to.be.greaterThan(first!);
     await stage.authorize(ALICE);
     await stage.commitUnknown();
     await stage.settle();

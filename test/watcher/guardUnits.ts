@@ -149,7 +149,7 @@ class Row implements GuardedChain {
       const origin = { blockNumber, transactionIndex: index, depositId: this.lastPlace === null ? 1n : null };
       const input = { id: this.last, owner: ALICE, token: ETHER, amount: 100n, outputIndex: 0, ...origin };
       const place = { blockNumber: number, transactionIndex };
-      this.told.push({ place, hash, transaction, inputs: [{ ...input, state: "available" }], committed: true });
+      this.told.push({ place, hash, transaction, inputs: [{ ...input, state: "available" }] });
       this.last = outputId(hash, 0);
       this.lastPlace = place;
       tree.append(hash);
@@ -211,14 +211,14 @@ describe("guard: what it keeps", function () {
     });
     return duties.map(({ key }) => key);
   };
-  const kit = (): ExitKit => decodeKit(guard.kit(ALICE)!);
+  const kit = async (): Promise<ExitKit> => decodeKit((await guard.kit(ALICE))!);
 
   it("is bounded by what the address has: what it spent long ago is forgotten, and does not come back", async () => {
     for (const count of [700, 700, 700]) row.add(count);
     for (const payment of row.told) guard.take(payment);
     // A thousand proofs a look.
     for (let i = 0; i < 3; i++) await look();
-    const { payments, outputs, deposits } = kit();
+    const { payments, outputs, deposits } = await kit();
     // With, perhaps, the one it came from, and the first of its block, with where that came from.
     expect(payments.length).to.be.within(1, 4);
     expect(payments.at(-1)!.proof!.header.number).to.equal(3);
@@ -232,7 +232,7 @@ describe("guard: what it keeps", function () {
     guard = open();
     for (const payment of row.told.slice(0, 1_500)) guard.take(payment);
     await look();
-    expect(kit().outputs).to.deep.equal([outputId(hash, 0)]);
+    expect((await kit()).outputs).to.deep.equal([outputId(hash, 0)]);
     expect(guard.describe()[0]).to.include({ outputs: 1 });
   });
 
@@ -242,7 +242,7 @@ describe("guard: what it keeps", function () {
     // The blocks are young: whether they are good is not certain yet.
     const young = { head: { timestamp: 1_100 } };
     for (let i = 0; i < 5; i++) await look(young);
-    expect(kit().outputs).to.deep.equal([outputId(row.told.at(-1)!.hash, 0)]);
+    expect((await kit()).outputs).to.deep.equal([outputId(row.told.at(-1)!.hash, 0)]);
     const view = { ...young, firstBadBlock: 2 };
     const { duties, findings } = await guard.look({
       ...{ commits: row.commits, deposits: [row.deposit], events: [], balance: 10n, ...view },
@@ -258,20 +258,20 @@ describe("guard: what it keeps", function () {
     expect(findings.find(({ subject }) => subject === ALICE)!.text).to.contain("of 1002 exits 0 are started");
     // Not so bad after all.
     await look(young);
-    expect(kit().outputs).to.deep.equal([outputId(row.told.at(-1)!.hash, 0)]);
+    expect((await kit()).outputs).to.deep.equal([outputId(row.told.at(-1)!.hash, 0)]);
   });
 
   it("is not gone by while the chain reads again what it knew: what was spent would look unspent", async () => {
     row.add(3);
     for (const payment of row.told) guard.take(payment);
     await look();
-    const before = kit().outputs;
+    const before = (await kit()).outputs;
     row.height = 0;
     expect(await look({ firstBadBlock: 2 })).to.deep.equal([]);
     row.add(1);
     row.height = 0;
     await look();
-    expect(kit().outputs).to.deep.equal(before);
+    expect((await kit()).outputs).to.deep.equal(before);
   });
 
   it("a payment that was streamed to one place and is in no block after all is in flight", async () => {
@@ -281,14 +281,14 @@ describe("guard: what it keeps", function () {
     // Another one was said to stand where the second is.
     const other = pays(outputId(first.hash, 0), BOB);
     const hash = transactionHash(SEPARATOR, other);
-    guard.take({ ...second, transaction: other, hash, committed: false });
+    guard.take({ ...second, transaction: other, hash });
     await look();
-    expect(kit().inFlight).to.deep.equal([hash]);
+    expect((await kit()).inFlight).to.deep.equal([hash]);
     guard.take(second);
     await look();
     // The one in the block counts: what stands against it can never be.
-    expect(kit().inFlight).to.deep.equal([]);
-    expect(kit().outputs).to.deep.equal([outputId(second.hash, 0)]);
+    expect((await kit()).inFlight).to.deep.equal([]);
+    expect((await kit()).outputs).to.deep.equal([outputId(second.hash, 0)]);
   });
 
   it("is on the disk before whoever tells it goes on", async () => {
@@ -304,7 +304,7 @@ describe("guard: what it keeps", function () {
     });
     other.close();
     expect(height).to.equal(1);
-    expect(kit().outputs).to.deep.equal([outputId(row.told[0]!.hash, 0)]);
+    expect((await kit()).outputs).to.deep.equal([outputId(row.told[0]!.hash, 0)]);
   });
 });
 

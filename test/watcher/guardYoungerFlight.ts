@@ -83,7 +83,9 @@ describe("an in-flight exit that a stranger started by a later inclusion of an i
     const proof = await proofOf(BAD, LOOT);
     await stage.chain.mined(contractOf(MALLORY).startStandardExit(loot.solidity, proof, 0, { value }));
   };
-  const options = (kit: ExitKit = decodeKit(stage.guard.kit(account(ALICE))!)): Parameters<typeof leave>[0] => {
+  const kitNow = async (): Promise<ExitKit> => decodeKit((await stage.guard.kit(account(ALICE)))!);
+  const options = async (shown?: ExitKit): Promise<Parameters<typeof leave>[0]> => {
+    const kit = shown ?? (await kitNow());
     const { provider } = stage.chain;
     const signer = new Key(devKey(ALICE), provider);
     return { kit, provider, signer, fromBlock: stage.chain.deploymentBlock, firstBadBlock: BAD };
@@ -94,7 +96,7 @@ describe("an in-flight exit that a stranger started by a later inclusion of an i
   /** All that is due is worked off: who gets what of it, as the contract tells it. */
   const finish = async (): Promise<void> => {
     await stage.chain.passTime(3 * GUARD_EXIT_PERIOD);
-    await finishLeaving({ ...options(), signer: new Key(devKey(CAROL), stage.chain.provider) });
+    await finishLeaving({ ...(await options()), signer: new Key(devKey(CAROL), stage.chain.provider) });
   };
   const expectPaidBeforeTheLoot = async (byExit: number): Promise<void> => {
     await finish();
@@ -102,7 +104,7 @@ describe("an in-flight exit that a stranger started by a later inclusion of an i
     expect(finalized.get(payment.outputId(1))).to.equal(BigInt(byExit));
     expect((await eventsOf("ExitUnpayable")).map(({ args }) => args.outputId)).to.deep.equal([loot.outputId(0)]);
     expect(await stage.chain.rootChain["held"]!(deposit.token)).to.equal(950n);
-    const { outputs, stranded } = await leaving(options());
+    const { outputs, stranded } = await leaving(await options());
     expect([outputs.map(({ amount, state }) => [amount, state]), stranded]).to.deep.equal([[[50n, "finalized"]], []]);
   };
 
@@ -121,9 +123,9 @@ describe("an in-flight exit that a stranger started by a later inclusion of an i
   it("leave moves it aside, and nothing is done twice", async () => {
     await fly(BAD, AGAIN);
     await takeLoot();
-    const { outputs, stranded } = await leave(options());
+    const { outputs, stranded } = await leave(await options());
     expect([outputs.map(({ amount, state }) => [amount, state]), stranded]).to.deep.equal([[[50n, "started"]], []]);
-    await leave(options());
+    await leave(await options());
     expect(await stage.count("InFlightExitStarted")).to.equal(2);
     const mine = [0, 1, CHANGE].map((index) => [3, index]);
     expect(await asked()).to.deep.equal(mine);
@@ -135,7 +137,7 @@ describe("an in-flight exit that a stranger started by a later inclusion of an i
     await takeLoot();
     const value = await stage.chain.rootChain["standardExitBond"]!();
     await stage.chain.mined(contractOf(ALICE).startDepositExit(deposit, { value }));
-    expect((await leave(options())).stranded).to.deep.equal([]);
+    expect((await leave(await options())).stranded).to.deep.equal([]);
     expect(await asked()).to.deep.equal([0, 1, CHANGE].map((index) => [4, index]));
     await stage.settle();
     expect(await stage.count("InFlightExitStarted")).to.equal(2);
@@ -166,7 +168,7 @@ describe("an in-flight exit that a stranger started by a later inclusion of an i
   it("what is as old as their own they use, for the price of piggybacks", async () => {
     await fly(GOOD, 0);
     await takeLoot();
-    await leave(options());
+    await leave(await options());
     await stage.settle();
     expect(await stage.count("InFlightExitStarted")).to.equal(1);
     expect(await asked()).to.deep.equal([0, 1, CHANGE].map((index) => [1, index]));
@@ -174,14 +176,14 @@ describe("an in-flight exit that a stranger started by a later inclusion of an i
   });
 
   it("what is older, too: the contract would refuse theirs", async () => {
-    const kit = decodeKit(stage.guard.kit(account(ALICE))!);
+    const kit = await kitNow();
     const { header, index, siblings } = await proofOf(BAD, AGAIN);
     const { number, transactionCount, timestamp } = header;
     const plain = { number: Number(number), transactionCount: Number(transactionCount), timestamp: Number(timestamp) };
     const proof = { header: { ...header, ...plain } as never, index, siblings: siblings as Hex[] };
     const payments = kit.payments.map((one) => (one.proof === null ? one : { ...one, proof }));
     await fly(GOOD, 0);
-    const { firstBadBlock: _, ...rest } = options(decodeKit(encodeKit({ ...kit, payments })));
+    const { firstBadBlock: _, ...rest } = await options(decodeKit(encodeKit({ ...kit, payments })));
     const { stranded } = await leave(rest);
     expect(stranded).to.deep.equal([]);
     expect(await stage.count("InFlightExitStarted")).to.equal(1);
@@ -190,13 +192,13 @@ describe("an in-flight exit that a stranger started by a later inclusion of an i
 
   it("who asks an exit that was moved aside for something gets no answer by that", async () => {
     await fly(BAD, AGAIN);
-    await leave(options());
+    await leave(await options());
     const [{ args }] = (await eventsOf("InFlightExitStarted")) as [any];
     const value = await stage.chain.rootChain["piggybackBond"]!();
     await stage.chain.mined(contractOf(ALICE).piggyback({ id: payment.hash, data: args.data }, CHANGE, { value }));
     await takeLoot();
     // What stands is the main exit's.
-    const [before] = (await leaving(options())).outputs;
+    const [before] = (await leaving(await options())).outputs;
     const [, main] = (await eventsOf("InFlightExitStarted")).map(
       ({ args: { data } }) => BigInt(data.slice(0, 66)) >> 94n,
     );

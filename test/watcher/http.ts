@@ -35,7 +35,7 @@ describe("the watcher over HTTP", () => {
       },
       openFindings: () => [finding(2)],
       guarded: () => [],
-      kit: (address) => (address === addressOf(1) ? '{"format":"kit"}' : null),
+      kit: async (address) => await Promise.resolve(address === addressOf(1) ? '{"format":"kit"}' : null),
       authorize: (list) => {
         if (list[0]?.deadline === 1) throw new Problem("UNAUTHORIZED", "nobody guards that", { owner: list[0].owner });
         return { taken: list.length };

@@ -11,6 +11,7 @@ import { Follow } from "./follow.ts";
 import { Guarded } from "./guarded.ts";
 import { History } from "./history.ts";
 import { Repairs } from "./repairs.ts";
+import { Room } from "./room.ts";
 import { ChainSnapshots } from "./snapshots.ts";
 import { Spends, type Seen } from "./spends.ts";
 import { BlockStore } from "./store.ts";
@@ -39,6 +40,8 @@ const LIMITS: ChainLimits = {
   // Two days of hours: as long as Ethereum may be too dear, or down, before the disk is spared.
   blocksAhead: 48,
   reloadMs: 10_000,
+  // Behind a bad block: days of what is usual, hours of full blocks. The first are kept, of those who could not know of it.
+  unjudgedBytes: 50 * 10 ** 9,
 };
 /** Files searched before another question to the thread gets its turn. */
 const SEARCH_FILES = 32;
@@ -79,7 +82,8 @@ export class ChildChain {
     const store = new BlockStore(dataDir);
     const spends = new Spends();
     const guarded = new Guarded(options.guarded, options.onPayment);
-    const snapshots = new ChainSnapshots({ dataDir, domain, separator, depositOf, every, log });
+    const room = new Room(dataDir, options.reserveBytes, options.freeBytes);
+    const snapshots = new ChainSnapshots({ room, dataDir, domain, separator, depositOf, every, log });
     const history = new History();
     const pool = await VerificationPool.start({ separator, threads });
     try {
@@ -98,7 +102,7 @@ export class ChildChain {
       await repairs.look();
       const { trustedHeight } = options;
       const follow = new Follow({
-        ...{ store, feed, pool, blocks, unjudged, history, repairs, guarded, limits, trustedHeight, log },
+        ...{ store, feed, pool, blocks, unjudged, history, repairs, room, limits, trustedHeight, log },
       });
       return new ChildChain({
         ...{ options, pool, history, store, snapshots, spends, blocks, unjudged, repairs, follow },

@@ -4,13 +4,13 @@ import { decodePayment, HASH_BYTES } from "@plasma-billing/protocol/paymentBytes
 import { toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import type { OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Logger } from "pino";
-import type { BlockFile } from "./blockFile.ts";
+import { BlockFile } from "./blockFile.ts";
 import { StoredDataError } from "./errors.ts";
 import type { Feed, FeedEnd, Piece } from "./feed.ts";
-import type { Guarded } from "./guarded.ts";
 import type { History } from "./history.ts";
 import { pipeline } from "./pipeline.ts";
 import type { Repairs } from "./repairs.ts";
+import type { Room } from "./room.ts";
 import type { BlockStore, Reordered } from "./store.ts";
 import type { Breach, ChainLimits, CommittedBlock, StepResult } from "./types.ts";
 import { withoutSignatures, type UnjudgedBlocks } from "./unjudged.ts";
@@ -31,13 +31,13 @@ export interface FollowOptions {
   unjudged: UnjudgedBlocks;
   history: History;
   repairs: Repairs;
-  guarded: Guarded;
+  room: Room;
   limits: ChainLimits;
   trustedHeight: number;
   log: Logger;
 }
 
-type Look = Pick<StepResult, "missing" | "operator" | "more">;
+type Look = Pick<StepResult, "missing" | "operator" | "more" | "room">;
 
 /** Decides what is loaded and judged next, and what is to be told. */
 export class Follow {
@@ -66,32 +66,39 @@ export class Follow {
   }
 
   async step(committed: readonly CommittedBlock[]): Promise<StepResult> {
-    const { blocks, limits, repairs } = this.options;
+    const { blocks, limits, room } = this.options;
     await blocks.flush();
     const started = performance.now();
-    const goOn = (): boolean => performance.now() - started < limits.stepMs;
-    const look: Look = { missing: null, more: false, operator: { answered: true, problem: null, openBlock: null } };
+    const goOn = (): boolean => performance.now() - started < limits.stepMs && room.problem === null;
+    const operator = { answered: true, problem: null, openBlock: null };
+    const look: Look = { missing: null, more: false, operator, room: room.problem };
     this.committed = committed;
     this.height = 0;
     const lost = blocks.lostDeposit();
     if (lost !== null) await this.rollBack(lost);
     await this.compare();
+    if (look.room === null) await this.bringOn(look, goOn);
+    return { ...look, breaches: this.breaches(), openSince: blocks.seenSince(committed.length) };
+  }
+
+  /** Brings it on, by what is here and what is served. */
+  private async bringOn(look: Look, goOn: () => boolean): Promise<void> {
+    const { repairs } = this.options;
     while (await this.advance(look, goOn)) {
       await this.compare();
       look.more = !goOn();
       if (look.more) break;
     }
     if (!look.more) {
-      if (committed.length > this.height) await this.loadLater(look, goOn);
+      if (this.committed.length > this.height) await this.loadLater(look, goOn);
       else await this.stream(look, goOn);
     }
     look.missing ??= await repairs.mend(goOn);
-    return { ...look, breaches: this.breaches(), openSince: blocks.seenSince(committed.length) };
   }
 
   /** Finds up to where the blocks are those that Ethereum has. */
   private async compare(): Promise<void> {
-    const { blocks, unjudged, guarded } = this.options;
+    const { blocks, unjudged } = this.options;
     for (;;) {
       const next = this.committed[this.height];
       if (next === undefined) break;
@@ -111,7 +118,6 @@ export class Follow {
       if (unjudged.has(next)) await unjudged.remove(next.number);
       this.height = next.number;
     }
-    guarded.committed(this.height);
     const { invalid } = this;
     if (invalid === null) return;
     const { blockNumber, rule, context } = invalid.breach;
@@ -219,11 +225,17 @@ export class Follow {
 
   /** Stuck at the next block: those behind it are loaded without being judged. */
   private async loadLater(look: Look, goOn: () => boolean): Promise<void> {
-    const { blocks, unjudged } = this.options;
+    const { blocks, unjudged, store, limits } = this.options;
     let failures = 0;
     for (const block of this.committed.slice(this.height + 1)) {
       const own = block.number < blocks.state.number ? blocks.rootOf(block.number) : null;
-      if (own?.root === block.transactionsRoot) continue;
+      if (own?.root === block.transactionsRoot || unjudged.has(block)) continue;
+      const begun = BlockFile.exists(store.unjudged(block.number));
+      if (!begun && (await store.unjudgedBytes()) >= limits.unjudgedBytes) {
+        const megabytes = Math.floor(limits.unjudgedBytes / 10 ** 6);
+        look.room = `more than ${megabytes} MB are stored of blocks that nobody can judge: from ${block.number} on none is`;
+        return;
+      }
       const loaded = await unjudged.load(block, goOn);
       if (loaded.kind === "missing") {
         if (look.missing === null) this.miss(look, block.number, loaded);

@@ -24,14 +24,13 @@ const ADDRESS_BYTES = 20;
 /** Block number and transaction index. */
 const PLACE_BYTES = 8;
 
-/** Tells of the payments of the guarded, and keeps those of blocks that are not verified against Ethereum yet. */
+/** Tells of the payments of the guarded. */
 export class Guarded {
   readonly owners: ReadonlySet<Address>;
   private readonly onPayment: (payment: GuardedPayment) => void;
   private readonly firstWords: Set<number>;
   private readonly scratch = new DataView(new ArrayBuffer(SPENT_BYTES));
-  /** By block, each as place, hash, payment and spent outputs behind each other. */
-  private readonly pending = new Map<number, Uint8Array[]>();
+  /** Of one piece: each as place, hash, payment and spent outputs behind each other. */
   private untold: Uint8Array[] = [];
 
   constructor(owners: ReadonlySet<Address>, onPayment: (payment: GuardedPayment) => void) {
@@ -53,9 +52,6 @@ export class Guarded {
     kept.set(payment, PLACE_BYTES + HASH_BYTES);
     const spent = PLACE_BYTES + HASH_BYTES + payment.length;
     for (let i = 0; i < counts.inputs; i++) outputs.describe(inputs[i] as number, view, spent + i * SPENT_BYTES);
-    const ofBlock = this.pending.get(blockNumber);
-    if (ofBlock === undefined) this.pending.set(blockNumber, [kept]);
-    else ofBlock.push(kept);
     this.untold.push(kept);
   }
 
@@ -79,51 +75,18 @@ export class Guarded {
       return signer === null ? null : toHex(signer);
     });
     if (inputFault(transaction, signers, outputOf) !== null) return;
-    this.onPayment({ place: null, hash: toHex(hash), transaction, inputs, committed: false });
+    this.onPayment({ place: null, hash: toHex(hash), transaction, inputs });
   }
 
+  /** @throws what whoever is told does: it is told again */
   tell(): void {
-    const untold = this.untold;
+    for (const kept of this.untold) this.onPayment(decode(kept));
     this.untold = [];
-    for (const kept of untold) this.onPayment(decode(kept, false));
   }
 
-  /** Blocks up to this number are verified against Ethereum. */
-  committed(height: number): void {
-    for (const number of [...this.pending.keys()].toSorted((a, b) => a - b)) {
-      if (number > height) return;
-      for (const kept of this.pending.get(number) as Uint8Array[]) this.onPayment(decode(kept, true));
-      this.pending.delete(number);
-    }
-  }
-
-  /** Blocks from this number on are gone. */
-  forget(from: number): void {
+  /** What was not told is gone. */
+  forget(): void {
     this.untold = [];
-    for (const number of this.pending.keys()) if (number >= from) this.pending.delete(number);
-  }
-
-  /** Those that are not told as committed, for a snapshot. */
-  export(): Uint8Array<ArrayBuffer> {
-    const all = [...this.pending.values()].flat();
-    const bytes = new Uint8Array(all.reduce((sum, kept) => sum + 4 + kept.length, 0));
-    const view = new DataView(bytes.buffer);
-    let at = 0;
-    for (const kept of all) {
-      view.setUint32(at, kept.length);
-      bytes.set(kept, at + 4);
-      at += 4 + kept.length;
-    }
-    return bytes;
-  }
-
-  import(bytes: Uint8Array): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let at = 0; at < bytes.length; at += 4 + view.getUint32(at)) {
-      const kept = bytes.slice(at + 4, at + 4 + view.getUint32(at));
-      const number = new DataView(kept.buffer).getUint32(0);
-      this.pending.set(number, [...(this.pending.get(number) ?? []), kept]);
-    }
   }
 
   private concerns(record: VerifiedRecord, counts: PaymentCounts, outputs: LiveOutputs, inputs: Int32Array): boolean {
@@ -150,7 +113,7 @@ export class Guarded {
   }
 }
 
-function decode(kept: Uint8Array, committed: boolean): GuardedPayment {
+function decode(kept: Uint8Array): GuardedPayment {
   const view = new DataView(kept.buffer, kept.byteOffset, kept.byteLength);
   const payment = PLACE_BYTES + HASH_BYTES;
   // The number of inputs stands in the payment itself.
@@ -161,7 +124,6 @@ function decode(kept: Uint8Array, committed: boolean): GuardedPayment {
     hash: toHex(kept.subarray(PLACE_BYTES, payment)),
     transaction,
     inputs: transaction.inputs.map((id, i) => spentOutput(id, kept, view, spent + i * SPENT_BYTES)),
-    committed,
   };
 }
 

@@ -11,12 +11,20 @@ import type {
 
 export type { Found } from "./historyWorker.ts";
 
-/** Asks the thread that reads stored blocks. */
+/** The thread is begun again at once so often, when questions in a row end it (a block may need more memory than there is), */
+const ENDS_MAX = 3;
+/** and then after this time: what it is asked for must not stay unanswered for ever. */
+const REST_MS = 60_000;
+
+/** Asks the thread that reads stored blocks; one that ended, whatever ended it, is begun again. */
 export class History {
   private worker: Thread | null = null;
   private readonly waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();
   private lastId = 0;
+  /** Ends without an answer in between, the last one, and when that was. */
+  private ends = 0;
   private failure: Error | null = null;
+  private endedAt = -Infinity;
 
   /** Payments in these files that spend one of the outputs. */
   async search(question: SearchQuestion): Promise<SearchAnswer> {
@@ -33,7 +41,8 @@ export class History {
   }
 
   private async ask<T>(question: HistoryQuestion): Promise<T> {
-    if (this.failure !== null) throw this.failure;
+    if (this.failure !== null && this.ends >= ENDS_MAX && performance.now() - this.endedAt < REST_MS)
+      throw this.failure;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const id = ++this.lastId;
     this.waiting.set(id, { resolve, reject });
@@ -50,16 +59,23 @@ export class History {
       const waiting = this.waiting.get(reply.id);
       this.waiting.delete(reply.id);
       if (this.waiting.size === 0) worker.unref();
+      this.ends = 0;
       if ("answer" in reply) waiting?.resolve(reply.answer as never);
       else waiting?.reject(new Error(reply.failed));
     });
-    worker.on("error", (error) => this.fail(error instanceof Error ? error : new Error(String(error))));
-    worker.on("exit", (code) => this.fail(new InvariantError("the thread that reads blocks has ended", { code })));
+    worker.on("error", (error) => this.fail(worker, error instanceof Error ? error : new Error(String(error))));
+    worker.on("exit", (code) =>
+      this.fail(worker, new InvariantError("the thread that reads blocks has ended", { code })),
+    );
     return worker;
   }
 
-  private fail(error: Error): void {
-    this.failure ??= error;
+  private fail(worker: Thread, error: Error): void {
+    if (this.worker !== worker) return;
+    this.worker = null;
+    this.failure = error;
+    this.ends++;
+    this.endedAt = performance.now();
     for (const { reject } of this.waiting.values()) reject(error);
     this.waiting.clear();
   }

@@ -11,6 +11,7 @@ import type { Totals } from "@plasma-billing/protocol/liveOutputs.ts";
 import type { Address, Domain } from "@plasma-billing/protocol/typedData.ts";
 import type { Logger } from "pino";
 import type { Guarded } from "./guarded.ts";
+import type { Room } from "./room.ts";
 import { ChainState, type DepositOf } from "./state.ts";
 import type { RootAndCount } from "./types.ts";
 
@@ -25,7 +26,6 @@ const DRAIN_MS = 5;
 const HEAD_SECTION = 1;
 const PAGE_SECTION = 2;
 const TAKEN_SECTION = 3;
-const GUARDED_SECTION = 4;
 
 interface Head {
   version: number;
@@ -40,6 +40,8 @@ interface Head {
 }
 
 export interface SnapshotsOptions {
+  /** Without it the next start takes longer. */
+  room: Room;
   dataDir: string;
   domain: Domain;
   separator: Hex;
@@ -86,6 +88,7 @@ export class ChainSnapshots {
 
   /** Told of each state where a block has ended. */
   advance(state: ChainState, guarded: Guarded): void {
+    if (this.options.room.problem !== null) return;
     if (this.running !== null || this.stopping || state.payments - this.lastPayments < this.options.every) return;
     this.lastPayments = state.payments;
     this.running = this.write(state, guarded).finally(() => (this.running = null));
@@ -122,13 +125,11 @@ export class ChainSnapshots {
     const number = state.blocks.length;
     const { taken, ...exported } = state.export();
     const pages = state.outputs.beginCopy();
-    const pending = guarded.export();
     const started = performance.now();
     try {
       thread.begin(number);
       thread.section(HEAD_SECTION, Uint8Array.from(Buffer.from(JSON.stringify(this.headOf(exported, guarded)))));
       thread.section(TAKEN_SECTION, taken);
-      if (pending.length > 0) thread.section(GUARDED_SECTION, pending);
       for (let page = pages.next(); page !== null; page = pages.next()) {
         thread.section(PAGE_SECTION, new Uint8Array(page.buffer, page.byteOffset, page.byteLength));
         await new Promise((resolve) => setImmediate(resolve));
@@ -168,11 +169,9 @@ export class ChainSnapshots {
     let head: Head | null = null;
     const pages: Int32Array<ArrayBuffer>[] = [];
     let taken = new Uint8Array(0);
-    let pending = new Uint8Array(0);
     for (const { kind, bytes } of openSnapshot(dataDir, position).sections()) {
       if (kind === HEAD_SECTION) head = JSON.parse(Buffer.from(bytes).toString()) as Head;
       if (kind === TAKEN_SECTION) taken = Uint8Array.from(bytes);
-      if (kind === GUARDED_SECTION) pending = Uint8Array.from(bytes);
       if (kind === PAGE_SECTION) pages.push(new Int32Array(Uint8Array.from(bytes).buffer));
     }
     if (head?.version !== VERSION)
@@ -191,7 +190,6 @@ export class ChainSnapshots {
     if (state.stateHash() !== head.stateHash || state.outputs.size !== head.outputCount || blocks.length !== position) {
       throw new InvariantError("a snapshot's outputs are not those it was made of", { block: position });
     }
-    guarded.import(pending);
     return state;
   }
 }

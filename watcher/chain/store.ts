@@ -1,4 +1,4 @@
-import { appendFile } from "node:fs/promises";
+import { appendFile, readdir, stat } from "node:fs/promises";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -58,6 +58,21 @@ export class BlockStore {
     return namesIn(join(this.dataDir, folder))
       .map(Number)
       .toSorted((a, b) => a - b);
+  }
+
+  /** How much there is of blocks that are not judged, or not those on Ethereum. */
+  async unjudgedBytes(): Promise<number> {
+    let sum = 0;
+    for (const folder of ["unjudged", "refused"]) {
+      for (const name of await readdir(join(this.dataDir, folder))) {
+        // Taken away meanwhile, it is none.
+        sum += await stat(join(this.dataDir, folder, name)).then(
+          ({ size }) => size,
+          () => 0,
+        );
+      }
+    }
+    return sum;
   }
 
   get refused(): string[] {

@@ -72,11 +72,13 @@ export interface StepResult {
   more: boolean;
   /** Unix milliseconds when the first streamed payment was first seen that no committed block has. */
   openSince: number | null;
+  /** Why this side stores nothing more, or not all, of what is served; null: there is room. */
+  room: string | null;
 }
 
 /**
- * A payment that a guarded address signed or is paid by; told when it is verified, also in the open block, and again with
- * `committed` once its block is verified against Ethereum. After a restart or a rollback it is told again.
+ * A payment that a guarded address signed or is paid by; told when it is verified, also in the open block. After a restart or
+ * a rollback it is told again.
  */
 export interface GuardedPayment {
   /** Null: of a committed block that is not judged, being bad or behind a bad one; its signatures and sums are right. */
@@ -85,7 +87,6 @@ export interface GuardedPayment {
   transaction: SignedTransaction;
   /** What it spends, with where that comes from. */
   inputs: LedgerOutput[];
-  committed: boolean;
 }
 
 export interface ChildChainOptions {
@@ -105,6 +106,10 @@ export interface ChildChainOptions {
   onPayment: (payment: GuardedPayment) => void;
   log: Logger;
   fetch?: typeof fetch;
+  /** Free bytes of the disk below which nothing of the operator's is stored. */
+  reserveBytes?: number;
+  /** For tests. */
+  freeBytes?: (path: string) => number;
   /** For tests. */
   limits?: Partial<ChainLimits>;
 }
@@ -121,4 +126,6 @@ export interface ChainLimits {
   blocksAhead: number;
   /** First wait before a block with another root is loaded anew; it doubles up to 64 times that. */
   reloadMs: number;
+  /** Of blocks that are stored without being judged. */
+  unjudgedBytes: number;
 }

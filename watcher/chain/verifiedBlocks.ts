@@ -94,6 +94,7 @@ export class VerifiedBlocks {
     await this.flush();
     const { state } = this;
     const { guarded, spends } = this.options;
+    guarded.tell();
     const leaves = new Uint8Array(count * HASH_BYTES);
     const deposits: SpentDeposit[] = [];
     let fault: Fault | null = null;
@@ -208,7 +209,7 @@ export class VerifiedBlocks {
     await store.forgetDeposits(number);
     this.unsettled = null;
     await this.putAside(number);
-    guarded.forget(0);
+    guarded.forget();
     spends.forgetPlaces(number);
     this.current = snapshots.restore(number, guarded);
     await this.replay();

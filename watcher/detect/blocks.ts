@@ -116,6 +116,24 @@ function subjectOf(number: number, root: Hex): string {
   return `block ${number} ${root}`;
 }
 
+/** @param room - why this side stores nothing more; `behind`: there are blocks on Ethereum that are not verified */
+export function diskFinding(room: string | null, behind: boolean): FindingDraft[] {
+  if (room === null) return [];
+  return [
+    {
+      ...{
+        name: "diskFull",
+        subject: "disk",
+        severity: behind ? "unsafe" : "attention",
+        until: null,
+        transaction: null,
+      },
+      text: `nothing more of the operator's is stored${behind ? ", and blocks on Ethereum are not verified" : ""}: ${room}`,
+      evidence: { behind },
+    },
+  ];
+}
+
 /** Whether a block of this age (seconds) had to be published. */
 export function isUnpublished(age: number, exitPeriod: number): boolean {
   return age > exitPeriod / PUBLISH_PARTS;

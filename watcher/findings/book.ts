@@ -13,6 +13,14 @@ export interface BookOptions {
   onChange: (finding: Finding) => void;
 }
 
+interface Changes {
+  begun: Finding[];
+  changed: Finding[];
+  over: Finding[];
+  /** Of those that are open: what is new, or of another severity. */
+  told: Finding[];
+}
+
 /** All that was found, in a file of its own: a restart neither forgets a finding nor tells it again. */
 export class FindingsBook {
   private readonly options: BookOptions;
@@ -50,16 +58,19 @@ export class FindingsBook {
     return this.failure;
   }
 
-  /** Takes all that holds now of these kinds: what is new begins, what is not there any more is over. */
+  /** Takes all that holds now of these kinds: what is new begins, what is not there any more is over. Written as one. */
   take(names: readonly FindingName[], drafts: readonly FindingDraft[]): void {
-    const told = new Set<string>();
-    for (const draft of drafts) {
-      told.add(keyOf(draft));
-      this.hold(draft);
-    }
+    const changes: Changes = { begun: [], changed: [], over: [], told: [] };
+    const told = new Map(drafts.map((draft) => [keyOf(draft), draft]));
+    for (const draft of told.values()) this.hold(draft, changes);
     for (const [key, finding] of this.found) {
-      if (names.includes(finding.name) && !told.has(key)) this.end(key, finding);
+      if (!names.includes(finding.name) || told.has(key)) continue;
+      this.found.delete(key);
+      changes.over.push({ ...finding, state: "over", overAt: this.options.now() });
     }
+    const { begun, changed, over } = changes;
+    if (begun.length + changed.length + over.length > 0) this.write(changes);
+    for (const finding of [...changes.told, ...over]) this.options.onChange(finding);
   }
 
   /** The newest first; `before`: those with a smaller id. */
@@ -75,58 +86,52 @@ export class FindingsBook {
     this.database.close();
   }
 
-  private hold(draft: FindingDraft): void {
+  private hold(draft: FindingDraft, { begun, changed, told }: Changes): void {
     const { severity, means, todo } = FINDINGS[draft.name];
     const key = keyOf(draft);
     const known = this.found.get(key);
-    const now: Omit<Finding, "id"> = {
+    const finding: Finding = {
       ...{ severity, ...draft, means, todo, state: "open", overAt: null },
-      firstSeenAt: known?.firstSeenAt ?? this.options.now(),
+      ...{ id: known?.id ?? 0, firstSeenAt: known?.firstSeenAt ?? this.options.now() },
     };
-    if (known !== undefined) {
-      const finding = { ...now, id: known.id };
-      this.found.set(key, finding);
-      if (jsonOf(finding) === jsonOf(known)) return;
-      this.write(() =>
-        this.database.prepare("UPDATE finding SET json = ? WHERE id = ?").run(jsonOf(finding), known.id),
-      );
-      if (finding.severity !== known.severity) this.options.onChange(finding);
-      return;
-    }
-    const id = this.write(() => {
-      const { lastInsertRowid } = this.database
-        .prepare("INSERT INTO finding (name, subject, first_seen, json) VALUES (?, ?, ?, ?)")
-        .run(draft.name, draft.subject, now.firstSeenAt, jsonOf(now));
-      return Number(lastInsertRowid);
-    });
-    const finding = { ...now, id: id ?? 0 };
     this.found.set(key, finding);
-    this.options.onChange(finding);
-  }
-
-  private end(key: string, finding: Finding): void {
-    const over: Finding = { ...finding, state: "over", overAt: this.options.now() };
-    this.found.delete(key);
-    this.write(() => {
-      this.database.prepare("UPDATE finding SET over = ? WHERE id = ?").run(over.overAt, finding.id);
-      this.database
-        .prepare("DELETE FROM finding WHERE over IS NOT NULL AND id <= (SELECT max(id) FROM finding) - ?")
-        .run(OVER_MAX);
-    });
-    this.options.onChange(over);
+    // Without a number it could not be written before.
+    if (finding.id === 0) begun.push(finding);
+    else if (known !== undefined && jsonOf(finding) !== jsonOf(known)) changed.push(finding);
+    if (known?.severity !== finding.severity) told.push(finding);
   }
 
   /** A full disk keeps nothing from being told. */
-  private write<T>(write: () => T): T | null {
+  private write(changes: Changes): void {
     try {
-      const done = write();
+      this.writeAll(changes);
       this.failure = null;
-      return done;
     } catch (error) {
+      if (this.database.isTransaction) this.database.exec("ROLLBACK");
       if (systemCode(error) !== "ERR_SQLITE_ERROR") throw error;
+      // Numbers that are not on the disk are given again.
+      for (const finding of changes.begun) finding.id = 0;
       this.failure = `findings cannot be written (${String(error)})`;
-      return null;
     }
+  }
+
+  private writeAll({ begun, changed, over }: Changes): void {
+    this.database.exec("BEGIN IMMEDIATE");
+    const insert = this.database.prepare("INSERT INTO finding (name, subject, first_seen, json) VALUES (?, ?, ?, ?)");
+    for (const finding of begun) {
+      const { name, subject, firstSeenAt } = finding;
+      finding.id = Number(insert.run(name, subject, firstSeenAt, jsonOf(finding)).lastInsertRowid);
+    }
+    const update = this.database.prepare("UPDATE finding SET json = ? WHERE id = ?");
+    for (const finding of changed) update.run(jsonOf(finding), finding.id);
+    const end = this.database.prepare("UPDATE finding SET over = ? WHERE id = ?");
+    for (const { overAt, id } of over) end.run(overAt, id);
+    if (over.length > 0) {
+      this.database
+        .prepare("DELETE FROM finding WHERE over IS NOT NULL AND id <= (SELECT max(id) FROM finding) - ?")
+        .run(OVER_MAX);
+    }
+    this.database.exec("COMMIT");
   }
 }
 

@@ -84,6 +84,12 @@ export const FINDINGS = {
     means: "Ethereum cannot be read or stands still: nothing that happens there is seen, nobody is protected.",
     todo: "mend the nodes in L1_RPC_URLS, or set others",
   },
+  diskFull: {
+    severity: "unsafe",
+    means:
+      "This watcher has no room for what the operator serves, so not everything is verified. Nobody else is at fault.",
+    todo: "make room on the disk of DATA_DIR; ask another watcher meanwhile",
+  },
   windowTooShort: {
     severity: "attention",
     means:

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { toHex, type Hex } from "@plasma-billing/protocol/hex.ts";
 import { verifyProof } from "@plasma-billing/protocol/merkle.ts";
 import { hashPayment } from "@plasma-billing/protocol/paymentBytes.ts";
@@ -9,6 +10,8 @@ import type { GuardRecords, KeptPayment } from "./records.ts";
 
 /** Loaded or proved at one look: the next one goes on. */
 const STEPS_A_LOOK = 1_000;
+/** Proofs written before others get their turn: some milliseconds. */
+const PROOFS_A_SLICE = 100;
 
 /**
  * Brings what is kept up to the blocks that are verified by now: the payments that made what open ones spend, proofs of all,
@@ -41,6 +44,10 @@ export async function collectEvidence(
     // What was streamed there is in no block after all: it may still come.
     proofs.set(hash, isThere ? { root, siblings: [...siblings] } : null);
   }
-  records.prove(proofs);
+  const all = [...proofs];
+  for (let at = 0; at < all.length; at += PROOFS_A_SLICE) {
+    records.prove(new Map(all.slice(at, at + PROOFS_A_SLICE)));
+    await setImmediate();
+  }
   return new Set([...proofs.keys()].flatMap((hash) => records.concernedBy(hash)));
 }

@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { SignedAuthorization } from "@plasma-billing/sdk";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
@@ -13,6 +14,7 @@ import { collectEvidence } from "./evidence.ts";
 import { ExitBoard } from "./exitBoard.ts";
 import { planExits } from "./exits.ts";
 import { Holding } from "./holding.ts";
+import { OUTPUTS_MAX } from "./largest.ts";
 import { planPiggybacks } from "./piggybacks.ts";
 import type { PlanContext, Planned } from "./plan.ts";
 import type { GuardedChain, GuardView } from "./ports.ts";
@@ -22,6 +24,8 @@ import { signedPayments } from "./signedPayments.ts";
 
 /** A block that this part of W ago was verified, published and final is right for good: withheld ones are bad after W/8. */
 const SETTLED_PARTS = 4;
+/** Payments that could not be written, in memory: some megabytes. */
+const PENDING_MAX = 10_000;
 
 export interface GuardOptions {
   dataDir: string;
@@ -37,6 +41,8 @@ export interface GuardOptions {
   signerAddress: Address | null;
   log: Logger;
   now?: () => number;
+  /** For tests: of an address, outputs that count. */
+  outputsMax?: number;
 }
 
 /** What a guarded address has, as `GET /v1/guarded` shows it. */
@@ -44,6 +50,8 @@ export interface GuardedAddress {
   address: Address;
   /** Not signed away, nor paid by an exit. */
   outputs: number;
+  /** Further ones, smaller than those: nothing is done for them as long as there are so many. */
+  leftOut: number;
   /** Their sums by token, decimal strings. */
   value: Record<Address, string>;
   /** Of these outputs: those that this watcher may exit for by now, and may not. */
@@ -70,9 +78,11 @@ export class Guard {
   private flushing = false;
   private ethereumNow: number | null = null;
   private failure: string | null = null;
+  /** Made when it is asked for, once a look: it takes as long as there are outputs. */
+  private described: GuardedAddress[] | null = null;
 
   private constructor(options: GuardOptions) {
-    const { dataDir, domain, separator, addresses, signerAddress } = options;
+    const { dataDir, domain, separator, addresses, signerAddress, outputsMax = OUTPUTS_MAX } = options;
     const folder = join(dataDir, "kits");
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.options = options;
@@ -81,7 +91,10 @@ export class Guard {
     this.records = records;
     this.guarded = new Set(addresses);
     this.holdings = new Map(
-      addresses.map((owner) => [owner, new Holding(owner, join(folder, `${owner}.json`), domain, separator, records)]),
+      addresses.map((owner) => [
+        owner,
+        new Holding(owner, join(folder, `${owner}.json`), { domain, separator, records, outputsMax }),
+      ]),
     );
     this.authorizations = new Authorizations(records, separator, this.guarded, signerAddress);
   }
@@ -92,7 +105,7 @@ export class Guard {
 
   /**
    * Takes a payment that a guarded address signed or is paid by, however often it is told. It is on the disk before anything
-   * else the caller waits for.
+   * else the caller waits for. @throws what the disk does, when there is no room for more
    */
   take({ hash, transaction, place, inputs }: GuardedPayment): void {
     const signers = new Set(inputs.map(({ owner }) => owner));
@@ -102,6 +115,14 @@ export class Guard {
 
   /** One look: what is to be sent for the guarded addresses, and what is to be told. */
   async look(view: GuardView): Promise<Planned> {
+    try {
+      return await this.lookAt(view);
+    } finally {
+      this.described = null;
+    }
+  }
+
+  private async lookAt(view: GuardView): Promise<Planned> {
     const { terms, firstBadBlock } = view;
     const now = view.head.timestamp;
     this.ethereumNow = now;
@@ -110,6 +131,7 @@ export class Guard {
     this.records.expire(now);
     const board = new ExitBoard(view.events);
     if (this.isBehind(view)) return { duties: [], findings: [] };
+    for (const holding of this.holdings.values()) await holding.rank();
     await this.collect(view);
     await this.refresh(view, board);
     const chain = this.options.chain();
@@ -132,6 +154,7 @@ export class Guard {
    */
   authorize(list: readonly SignedAuthorization[]): { taken: number } {
     this.authorizations.take(list, this.seconds());
+    this.described = null;
     return { taken: list.length };
   }
 
@@ -151,9 +174,13 @@ export class Guard {
   }
 
   /** What each guarded address has, as of the last look. */
-  describe(): GuardedAddress[] {
+  describe(): readonly GuardedAddress[] {
+    return (this.described ??= this.description());
+  }
+
+  private description(): GuardedAddress[] {
     const now = this.seconds();
-    return [...this.holdings.values()].map(({ owner, book, path, updatedAt, unproven }) => {
+    return [...this.holdings.values()].map(({ owner, book, path, updatedAt, unproven, leftOut }) => {
       const outputs = [...book.unspent(), ...book.departing()];
       const value: Record<Address, bigint> = {};
       for (const { token, amount } of outputs) value[token] = (value[token] ?? 0n) + amount;
@@ -163,7 +190,7 @@ export class Guard {
         (output) => this.authorizations.of(output.id, blockOf(output), owner, now) !== null,
       );
       return {
-        ...{ address: owner, outputs: outputs.length, authorized: authorized.length },
+        ...{ address: owner, outputs: outputs.length, leftOut, authorized: authorized.length },
         value: Object.fromEntries(Object.entries(value).map(([token, amount]) => [token, amount.toString()])),
         unauthorized: outputs.length - authorized.length,
         proven: outputs.filter((output) => book.isCommitted(output)).length,
@@ -172,12 +199,12 @@ export class Guard {
     });
   }
 
-  /** The exit kit of a guarded address as it was written last; null for another one, and before the first. */
-  kit(address: string): string | null {
+  /** The exit kit of a guarded address as text, as it was written last; null for another one, and before the first. */
+  async kit(address: string): Promise<string | null> {
     const holding = this.holdings.get(address.toLowerCase() as Address);
     if (holding === undefined) return null;
     try {
-      return readFileSync(holding.path, "utf8");
+      return await readFile(holding.path, "utf8");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
       throw error;
@@ -199,6 +226,8 @@ export class Guard {
 
   /** Payments told in one go are written in one transaction, before whatever the teller waits for next. */
   private keep(payment: TakenPayment): void {
+    // Where nothing can be written, whoever tells has to wait.
+    if (this.pending.length >= PENDING_MAX) this.flush();
     this.pending.push(payment);
     if (this.flushing) return;
     this.flushing = true;

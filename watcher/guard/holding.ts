@@ -1,11 +1,20 @@
 import { setImmediate } from "node:timers/promises";
-import { Book, depositNote, encodeKit, kitOf, paymentNote, type OwnOutput } from "@plasma-billing/sdk";
+import {
+  Book,
+  depositNote,
+  encodeKit,
+  kitOf,
+  paymentNote,
+  type KnownPayment,
+  type OwnOutput,
+} from "@plasma-billing/sdk";
 import { textFile } from "@plasma-billing/sdk/node";
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import { outputId, type OutputId, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Address, Domain } from "@plasma-billing/protocol/typedData.ts";
 import type { SeenCommit, SeenDeposit } from "../rootChain/view.ts";
 import type { ExitBoard } from "./exitBoard.ts";
+import { rankOutputs } from "./largest.ts";
 import type { GuardRecords, KeptPayment } from "./records.ts";
 
 /** Payments put into a book before others get their turn: some milliseconds. */
@@ -43,13 +52,32 @@ export class Holding {
   private kept = PRUNED_FROM;
   private restUntilMs = 0;
   private writtenAt: number | null = null;
+  private readonly outputsMax: number;
+  /** Payments came since outputs were ranked. */
+  private unranked = true;
+  private small = 0;
 
-  constructor(owner: Address, path: string, domain: Domain, separator: Hex, records: GuardRecords) {
+  constructor(
+    owner: Address,
+    path: string,
+    {
+      domain,
+      separator,
+      records,
+      outputsMax,
+    }: {
+      domain: Domain;
+      separator: Hex;
+      records: GuardRecords;
+      outputsMax: number;
+    },
+  ) {
     this.owner = owner;
     this.path = path;
     this.domain = domain;
     this.separator = separator;
     this.records = records;
+    this.outputsMax = outputsMax;
     this.built = new Book(owner, separator);
   }
 
@@ -64,6 +92,26 @@ export class Holding {
 
   touch(): void {
     this.stale = true;
+    this.unranked = true;
+  }
+
+  /** How many outputs of payments are so small that they are left out. */
+  get leftOut(): number {
+    return this.small;
+  }
+
+  /** Decides which of its outputs count. */
+  async rank(): Promise<void> {
+    if (!this.unranked) return;
+    this.unranked = false;
+    try {
+      const { changed, leftOut } = await rankOutputs(this.records, this.owner, this.outputsMax);
+      this.small = leftOut;
+      this.stale ||= changed;
+    } catch (error) {
+      this.unranked = true;
+      throw error;
+    }
   }
 
   /** Builds the book anew and writes the kit, if anything changed. @param urgent - However long that takes */
@@ -82,7 +130,7 @@ export class Holding {
       this.stale = true;
       throw error;
     }
-    this.prune(view);
+    await this.prune(view);
     const end = nowMs();
     this.restUntilMs = end - start > QUICK_MS ? end + REST_FACTOR * (end - start) : 0;
   }
@@ -101,13 +149,15 @@ export class Holding {
       add(book, payment, signed, view);
     };
     let slice = 0;
-    for (const payment of this.records.paymentsOf(this.owner, view.good)) {
+    for (const { hash, signed } of this.records.paymentsOf(this.owner, view.good)) {
+      const payment = this.records.payment(hash);
+      if (payment === null) continue;
       // To leave in flight with it one has to show where its inputs come from.
       if ((payment.place?.blockNumber ?? Infinity) > view.settled) {
         for (const deposit of payment.deposits) book.apply(depositNote(deposit));
         for (const source of this.records.sourcesOf(payment.hash)) take(source, false);
       }
-      take(payment, payment.signed);
+      take(payment, signed);
       if (++slice % PAYMENTS_A_SLICE === 0) await setImmediate();
     }
     for (const { id } of book.unspent()) {
@@ -127,10 +177,30 @@ export class Holding {
   }
 
   /** Leaves out payments whose outputs the address spent in final blocks, and forgets those that are settled. */
-  private prune({ commits, good, settled }: HoldingView): void {
+  private async prune({ commits, good, settled }: HoldingView): Promise<void> {
     const { built: book, records, owner } = this;
-    if (book.payments.size <= 2 * this.kept) return;
+    // What does not count any more takes the room of what could.
+    if (book.payments.size <= 2 * this.kept && this.small === 0) return;
     const finalBlock = Math.min(good, commits.findLast(({ final }) => final)?.number ?? 0);
+    const resting = await this.resting(finalBlock);
+    const made = new Set(resting.flatMap(({ ids }) => ids));
+    const spent = resting.flatMap(({ payment }) =>
+      payment.transaction.inputs.filter((id) => book.outputs.has(id) && !made.has(id)),
+    );
+    for (let at = 0; at < resting.length; at += PAYMENTS_A_SLICE) {
+      const slice = resting.slice(at, at + PAYMENTS_A_SLICE);
+      const hashes = slice.map(({ payment }) => payment.hash);
+      records.rest(owner, hashes, { spent: at === 0 ? spent : [], made: slice.flatMap(({ ids }) => ids) });
+      await setImmediate();
+    }
+    records.forget(owner, Math.min(settled, finalBlock));
+    this.kept = Math.max(PRUNED_FROM, book.payments.size - resting.length);
+    if (resting.length > 0) this.touch();
+  }
+
+  /** Payments of blocks up to this one that made nothing which the address has, or has spent behind it. */
+  private async resting(finalBlock: number): Promise<{ payment: KnownPayment; ids: OutputId[] }[]> {
+    const { built: book } = this;
     const isFinal = (hash: TransactionHash): boolean => {
       const number = book.payments.get(hash)?.proof?.header.number;
       return number !== undefined && number <= finalBlock;
@@ -138,23 +208,15 @@ export class Holding {
     const unspent = new Set([...book.unspent(), ...book.departing()].map(({ id }) => id));
     const isNeeded = (output: OwnOutput | undefined): boolean =>
       output !== undefined && (unspent.has(output.id) || (output.spentBy !== null && !isFinal(output.spentBy)));
-    const idsOf = ({ hash, transaction }: Pick<KeptPayment, "hash" | "transaction">): OutputId[] =>
-      transaction.outputs.map((_, i) => outputId(hash, i));
-    const resting = [...book.payments.values()].filter(
-      (payment) => isFinal(payment.hash) && !idsOf(payment).some((id) => isNeeded(book.outputs.get(id))),
-    );
-    const made = new Set(resting.flatMap(idsOf));
-    const spent = resting.flatMap(({ transaction }) =>
-      transaction.inputs.filter((id) => book.outputs.has(id) && !made.has(id)),
-    );
-    records.rest(
-      owner,
-      resting.map(({ hash }) => hash),
-      spent,
-    );
-    records.forget(owner, Math.min(settled, finalBlock));
-    this.kept = Math.max(PRUNED_FROM, book.payments.size - resting.length);
-    this.stale ||= resting.length > 0;
+    const resting: { payment: KnownPayment; ids: OutputId[] }[] = [];
+    let slice = 0;
+    for (const payment of book.payments.values()) {
+      if (++slice % PAYMENTS_A_SLICE === 0) await setImmediate();
+      if (!isFinal(payment.hash)) continue;
+      const ids = payment.transaction.outputs.map((_, i) => outputId(payment.hash, i));
+      if (!ids.some((id) => isNeeded(book.outputs.get(id)))) resting.push({ payment, ids });
+    }
+    return resting;
   }
 }
 

@@ -37,16 +37,38 @@ export interface KeptPayment {
 
 const SCHEMA = `
   PRAGMA journal_mode = DELETE;
+  PRAGMA cache_size = -65536;
   PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS payment (
-    hash TEXT PRIMARY KEY, block INTEGER, i INTEGER, bytes BLOB NOT NULL, root TEXT, siblings TEXT, deposits TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
+    hash TEXT PRIMARY KEY, block INTEGER, i INTEGER, bytes BLOB NOT NULL, root TEXT, siblings TEXT, deposits TEXT NOT NULL,
+    sources TEXT NOT NULL, wanted INTEGER NOT NULL
+  ) STRICT;
   CREATE INDEX IF NOT EXISTS payment_place ON payment (block, i);
-  CREATE INDEX IF NOT EXISTS payment_unproven ON payment (block) WHERE root IS NULL;
+  CREATE INDEX IF NOT EXISTS payment_unproven ON payment (block, i) WHERE root IS NULL AND wanted = 1;
+  CREATE INDEX IF NOT EXISTS payment_proven ON payment (block, root) WHERE root IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS payment_wanted ON payment (block, i) WHERE wanted = 1;
   CREATE TABLE IF NOT EXISTS party (
-    owner TEXT NOT NULL, hash TEXT NOT NULL, signed INTEGER NOT NULL, resting INTEGER NOT NULL, PRIMARY KEY (owner, hash)
+    owner TEXT NOT NULL, hash TEXT NOT NULL, signed INTEGER NOT NULL, resting INTEGER NOT NULL, kept INTEGER NOT NULL,
+    PRIMARY KEY (owner, hash)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS party_hash ON party (hash);
+  CREATE INDEX IF NOT EXISTS party_kept ON party (owner, kept, hash) WHERE kept > 0;
+  CREATE TABLE IF NOT EXISTS own (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, token TEXT NOT NULL, amount TEXT NOT NULL, hash TEXT NOT NULL,
+    spent INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS own_largest ON own (owner, spent, token, amount DESC);
+  CREATE TABLE IF NOT EXISTS signed_away (id TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (id, owner)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS tally (owner TEXT PRIMARY KEY, unspent INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER IF NOT EXISTS own_made AFTER INSERT ON own WHEN NEW.spent = 0 BEGIN
+    INSERT INTO tally VALUES (NEW.owner, 1) ON CONFLICT DO UPDATE SET unspent = unspent + 1;
+  END;
+  CREATE TRIGGER IF NOT EXISTS own_spent AFTER UPDATE OF spent ON own WHEN OLD.spent = 0 AND NEW.spent = 1 BEGIN
+    UPDATE tally SET unspent = unspent - 1 WHERE owner = NEW.owner;
+  END;
+  CREATE TRIGGER IF NOT EXISTS own_gone AFTER DELETE ON own WHEN OLD.spent = 0 BEGIN
+    UPDATE tally SET unspent = unspent - 1 WHERE owner = OLD.owner;
+  END;
   CREATE TABLE IF NOT EXISTS source (
     hash TEXT NOT NULL, block INTEGER NOT NULL, i INTEGER NOT NULL, PRIMARY KEY (hash, block, i)
   ) STRICT, WITHOUT ROWID;
@@ -61,7 +83,15 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS reached (one INTEGER PRIMARY KEY CHECK (one = 1), block INTEGER NOT NULL) STRICT;
 `;
 
-/** What the guard must not lose, in a file of its own with full synchronisation. */
+/** Whether what an address is paid by is one of its largest, or needed whatever it is worth: the address signed it, or spent it. */
+const [LEFT_OUT, LARGE, NEEDED] = [0, 1, 2];
+/** Amounts below 2^256 in the order of their texts. */
+const AMOUNT_DIGITS = 64;
+
+/**
+ * What the guard must not lose, in a file of its own with full synchronisation. Of what addresses are only paid by, the largest
+ * outputs count (largest.ts): of the others there is nothing but the payment itself, so that dust costs no more than its room.
+ */
 export class GuardRecords {
   private readonly database: DatabaseSync;
   private readonly statements = new Map<string, StatementSync>();
@@ -90,16 +120,16 @@ export class GuardRecords {
   /** The payment that made what another spends. */
   takeSource(hash: TransactionHash, bytes: Uint8Array, { blockNumber, transactionIndex }: Place): void {
     this.run(
-      `INSERT INTO payment VALUES (?, ?, ?, ?, NULL, NULL, '[]')
-       ON CONFLICT (hash) DO UPDATE SET block = excluded.block, i = excluded.i`,
+      `INSERT INTO payment VALUES (?, ?, ?, ?, NULL, NULL, '[]', '[]', 1)
+       ON CONFLICT (hash) DO UPDATE SET block = excluded.block, i = excluded.i, wanted = 1`,
       ...[hash, blockNumber, transactionIndex, bytes],
     );
   }
 
-  /** Payments of blocks up to this one that have no proof. */
+  /** Payments of blocks up to this one that count, and have no proof. */
   unproven(upToBlock: number, limit: number): { hash: TransactionHash; place: Place }[] {
     const rows = this.all(
-      "SELECT hash, block, i FROM payment WHERE root IS NULL AND block <= ? ORDER BY block, i LIMIT ?",
+      "SELECT hash, block, i FROM payment WHERE root IS NULL AND wanted = 1 AND block <= ? ORDER BY block, i LIMIT ?",
       ...[upToBlock, limit],
     );
     return rows.map((row) => ({ hash: row["hash"] as Hex, place: placeOf(row) as Place }));
@@ -141,17 +171,79 @@ export class GuardRecords {
   }
 
   /**
-   * An address's payments in the order of the chain, last those without a place.
+   * Those of an address's payments that count, in the order of the chain, last those without a place.
    * @param good Payments that rest are left out up to this block
    */
-  paymentsOf(owner: Address, good: number): (KeptPayment & { signed: boolean })[] {
+  paymentsOf(owner: Address, good: number): { hash: TransactionHash; signed: boolean }[] {
     const rows = this.all(
-      `SELECT payment.*, party.signed FROM party JOIN payment USING (hash)
-       WHERE party.owner = ? AND (party.resting = 0 OR payment.block > ?)
+      `SELECT hash, signed FROM party INDEXED BY party_kept JOIN payment USING (hash)
+       WHERE party.owner = ? AND party.kept > 0 AND (party.resting = 0 OR payment.block > ?)
        ORDER BY payment.block IS NULL, payment.block, payment.i`,
       ...[owner, Math.min(good, Number.MAX_SAFE_INTEGER)],
     );
-    return rows.map((row) => ({ ...keptOf(row), signed: row["signed"] === 1 }));
+    return rows.map((row) => ({ hash: row["hash"] as TransactionHash, signed: row["signed"] === 1 }));
+  }
+
+  /** @returns null when it was forgotten */
+  payment(hash: TransactionHash): KeptPayment | null {
+    const [row] = this.all("SELECT * FROM payment WHERE hash = ?", hash);
+    return row === undefined ? null : keptOf(row);
+  }
+
+  /** The token behind another one, in no order that matters, of which an address has something unspent. */
+  nextToken(owner: Address, after: string): Address | null {
+    const [row] = this.all(
+      "SELECT min(token) AS token FROM own WHERE owner = ? AND spent = 0 AND token > ?",
+      owner,
+      after,
+    );
+    return row?.["token"] as Address | null;
+  }
+
+  /** Payments that made the largest unspent outputs of a token, one for each output, from a rank on. */
+  largestOf(owner: Address, token: Address, from: number, count: number): TransactionHash[] {
+    const rows = this.all(
+      `SELECT hash FROM own WHERE owner = ? AND spent = 0 AND token = ? ORDER BY amount DESC, rowid LIMIT ? OFFSET ?`,
+      ...[owner, token, count, from],
+    );
+    return rows.map((row) => row["hash"] as TransactionHash);
+  }
+
+  /** How many unspent outputs of payments an address has. */
+  unspentOf(owner: Address): number {
+    return (this.all("SELECT unspent FROM tally WHERE owner = ?", owner)[0]?.["unspent"] as number | undefined) ?? 0;
+  }
+
+  /** Payments that count because an output of them was large. */
+  largeOf(owner: Address): TransactionHash[] {
+    const rows = this.all(
+      `SELECT hash FROM party INDEXED BY party_kept WHERE owner = ? AND kept > 0 AND kept = ${LARGE} AND resting = 0`,
+      owner,
+    );
+    return rows.map((row) => row["hash"] as TransactionHash);
+  }
+
+  /** What counts from now on of what an address is paid by, and what no longer does. */
+  rank(owner: Address, large: readonly TransactionHash[], leftOut: readonly TransactionHash[]): void {
+    this.together(() => {
+      for (const hash of large) {
+        this.run(`UPDATE party SET kept = max(kept, ${LARGE}) WHERE owner = ? AND hash = ?`, owner, hash);
+        this.want(hash);
+      }
+      for (const hash of leftOut) {
+        this.run(`UPDATE party SET kept = ${LEFT_OUT} WHERE owner = ? AND hash = ? AND kept = ${LARGE}`, owner, hash);
+        this.run(
+          `UPDATE payment SET wanted = 0 WHERE hash = ?1 AND
+             NOT EXISTS (SELECT 1 FROM party WHERE party.hash = ?1 AND kept > 0) AND
+             NOT EXISTS (SELECT 1 FROM source WHERE source.block = payment.block AND source.i = payment.i)`,
+          hash,
+        );
+        this.run(
+          "DELETE FROM source WHERE hash = ?1 AND (SELECT wanted FROM payment WHERE payment.hash = ?1) = 0",
+          hash,
+        );
+      }
+    });
   }
 
   /** What is here of the payments that made what another spends. */
@@ -167,9 +259,9 @@ export class GuardRecords {
   /** Guarded addresses that a payment concerns, itself or by what it made. */
   concernedBy(hash: TransactionHash): Address[] {
     const rows = this.all(
-      `SELECT owner FROM party WHERE hash = ?1 UNION
+      `SELECT owner FROM party WHERE kept > 0 AND hash = ?1 UNION
        SELECT party.owner FROM payment JOIN source ON source.block = payment.block AND source.i = payment.i
-       JOIN party ON party.hash = source.hash WHERE payment.hash = ?1`,
+       JOIN party ON party.hash = source.hash WHERE party.kept > 0 AND payment.hash = ?1`,
       hash,
     );
     return rows.map((row) => row["owner"] as Address);
@@ -178,10 +270,16 @@ export class GuardRecords {
   /**
    * Nothing that an address has depends on these payments, unless their block turns out to be bad.
    * @param spent Of what they spend, what is still here as an output
+   * @param made What they made
    */
-  rest(owner: Address, hashes: readonly TransactionHash[], spent: readonly OutputId[]): void {
+  rest(
+    owner: Address,
+    hashes: readonly TransactionHash[],
+    { spent, made }: { spent: readonly OutputId[]; made: Iterable<OutputId> },
+  ): void {
     this.together(() => {
       for (const id of spent) this.run("INSERT OR IGNORE INTO gone VALUES (?)", id);
+      for (const id of made) this.run("UPDATE own SET spent = 1 WHERE id = ? AND owner = ?", id, owner);
       for (const hash of hashes) this.run("UPDATE party SET resting = 1 WHERE owner = ? AND hash = ?", owner, hash);
     });
   }
@@ -198,7 +296,12 @@ export class GuardRecords {
     );
     this.together(() => {
       for (const { hash, transaction } of rows.map(keptOf)) {
-        for (const i of transaction.outputs.keys()) this.run("DELETE FROM gone WHERE id = ?", outputId(hash, i));
+        for (const i of transaction.outputs.keys()) {
+          const id = outputId(hash, i);
+          this.run("DELETE FROM gone WHERE id = ?", id);
+          this.run("DELETE FROM own WHERE id = ? AND owner = ?", id, owner);
+        }
+        for (const id of transaction.inputs) this.run("DELETE FROM signed_away WHERE id = ? AND owner = ?", id, owner);
         this.run("DELETE FROM party WHERE owner = ? AND hash = ?", owner, hash);
       }
       this.run("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", owner, settled);
@@ -207,7 +310,8 @@ export class GuardRecords {
         "DELETE FROM source WHERE hash IN (SELECT hash FROM payment WHERE root IS NOT NULL AND block <= ?)",
         settled,
       );
-      this.run(`DELETE FROM payment WHERE NOT EXISTS (SELECT 1 FROM party WHERE party.hash = payment.hash)
+      this
+        .run(`DELETE FROM payment WHERE wanted = 1 AND NOT EXISTS (SELECT 1 FROM party WHERE party.hash = payment.hash)
         AND NOT EXISTS (SELECT 1 FROM source WHERE source.block = payment.block AND source.i = payment.i)`);
     });
   }
@@ -275,23 +379,63 @@ export class GuardRecords {
     const deposits = inputs.flatMap(({ depositId, owner, token, amount }) =>
       depositId === null ? [] : [{ id: depositId.toString(), owner, token, amount: amount.toString() }],
     );
+    const sources = inputs.flatMap(({ blockNumber, transactionIndex }) =>
+      blockNumber === null || transactionIndex === null ? [] : [[blockNumber, transactionIndex]],
+    );
     this.run(
-      `INSERT INTO payment VALUES (?1, ?2, ?3, ?4, NULL, NULL, ?5) ON CONFLICT (hash) DO UPDATE SET
+      `INSERT INTO payment VALUES (?1, ?2, ?3, ?4, NULL, NULL, ?5, ?6,
+         EXISTS (SELECT 1 FROM source WHERE block = ?2 AND i = ?3)) ON CONFLICT (hash) DO UPDATE SET
          root = iif(block IS ?2 AND i IS ?3, root, NULL), siblings = iif(block IS ?2 AND i IS ?3, siblings, NULL),
-         block = ?2, i = ?3, bytes = ?4, deposits = ?5 WHERE ?2 IS NOT NULL`,
-      ...[hash, block, i, bytes, JSON.stringify(deposits)],
+         block = ?2, i = ?3, bytes = ?4, deposits = ?5, sources = ?6, wanted = max(wanted, excluded.wanted) WHERE ?2 IS NOT NULL`,
+      ...[hash, block, i, bytes, JSON.stringify(deposits), JSON.stringify(sources)],
     );
     // Some of its signatures may have been missing before.
     if (block === null && isComplete(transaction)) this.run("UPDATE payment SET bytes = ? WHERE hash = ?", bytes, hash);
-    for (const { owner, signed } of owners) {
-      this.run(
-        "INSERT INTO party VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET signed = max(signed, excluded.signed)",
-        ...[owner, hash, signed ? 1 : 0],
-      );
+    for (const party of owners) this.takeParty(party, hash, transaction);
+    if (this.all("SELECT wanted FROM payment WHERE hash = ?", hash)[0]?.["wanted"] === 1) this.want(hash);
+  }
+
+  private takeParty(
+    { owner, signed }: TakenPayment["owners"][number],
+    hash: TransactionHash,
+    { inputs, outputs }: SignedTransaction,
+  ): void {
+    let kept = signed ? NEEDED : LEFT_OUT;
+    for (const [i, output] of outputs.entries()) {
+      if (output.owner !== owner) continue;
+      const id = outputId(hash, i);
+      const spent = this.all("SELECT 1 FROM signed_away WHERE id = ? AND owner = ?", id, owner).length;
+      if (spent > 0) kept = NEEDED;
+      const amount = output.amount.toString(16).padStart(AMOUNT_DIGITS, "0");
+      this.run("INSERT OR IGNORE INTO own VALUES (?, ?, ?, ?, ?, ?)", id, owner, output.token, amount, hash, spent);
     }
-    for (const { blockNumber, transactionIndex } of inputs) {
-      if (blockNumber === null || transactionIndex === null) continue;
-      this.run("INSERT OR IGNORE INTO source VALUES (?, ?, ?)", hash, blockNumber, transactionIndex);
+    this.run(
+      `INSERT INTO party VALUES (?, ?, ?, 0, ?) ON CONFLICT DO UPDATE
+       SET signed = max(signed, excluded.signed), kept = max(kept, excluded.kept)`,
+      ...[owner, hash, signed ? 1 : 0, kept],
+    );
+    if (kept > LEFT_OUT) this.run("UPDATE payment SET wanted = 1 WHERE hash = ?", hash);
+    if (!signed) return;
+    // What it spends counts with it, whatever that was worth: it is not unspent again.
+    for (const id of inputs) {
+      const [own] = this.all("SELECT hash, owner FROM own WHERE id = ?", id);
+      if (own !== undefined && own["owner"] !== owner) continue;
+      this.run("INSERT OR IGNORE INTO signed_away VALUES (?, ?)", id, owner);
+      if (own === undefined) continue;
+      const creator = own["hash"] as TransactionHash;
+      this.run("UPDATE own SET spent = 1 WHERE id = ?", id);
+      this.run(`UPDATE party SET kept = ${NEEDED} WHERE owner = ? AND hash = ?`, owner, creator);
+      this.want(creator);
+    }
+  }
+
+  /** A payment counts: what it needs to be shown to Ethereum is looked for. */
+  private want(hash: TransactionHash): void {
+    this.run("UPDATE payment SET wanted = 1 WHERE hash = ? AND wanted = 0", hash);
+    const sources = this.all("SELECT sources FROM payment WHERE hash = ?", hash)[0]?.["sources"] as string | undefined;
+    for (const [block, i] of JSON.parse(sources ?? "[]") as [number, number][]) {
+      this.run("INSERT OR IGNORE INTO source VALUES (?, ?, ?)", hash, block, i);
+      this.run("UPDATE payment SET wanted = 1 WHERE block = ? AND i = ? AND wanted = 0", block, i);
     }
   }
 

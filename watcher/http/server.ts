@@ -60,7 +60,7 @@ export interface WatcherPort {
   openFindings: () => Finding[];
   guarded: () => unknown;
   /** The exit kit of a guarded address as text, null when there is none. */
-  kit: (address: string) => string | null;
+  kit: (address: string) => Promise<string | null>;
   /** @throws Problem */
   authorize: (authorizations: readonly SignedAuthorization[]) => unknown;
   /** @throws Problem */
@@ -124,7 +124,7 @@ function guardRoutes(server: FastifyInstance, watcher: WatcherPort): void {
     { schema: { params: GuardedParams } },
     async (request, reply) => {
       const { address } = request.params;
-      const kit = watcher.kit(address.toLowerCase());
+      const kit = await watcher.kit(address.toLowerCase());
       if (kit === null) throw new Problem("NOT_FOUND", `${address} is not guarded, or has nothing yet`, { address });
       await reply.header("content-type", "application/json").send(kit);
     },
