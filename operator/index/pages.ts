@@ -6,7 +6,7 @@ import { IndexDamagedError } from "./ports.ts";
 
 const NAME = "index.db";
 /** Another form of what is kept: thrown away and made again. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 /** With its checksum and a row's header it fills one page of SQLite's. */
 export const PAGE_BYTES = 4000;
 /** Ids of a generation's pages: the generation, which of its arrays, and which page of that. */

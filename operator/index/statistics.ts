@@ -32,7 +32,7 @@ type StoredVolume = [purpose: number, token: Address, count: number, volume: str
 
 /**
  * Counts what the journal's entries come to, as they are taken. A payment counts in each token that its outputs have; its
- * volume is what they give to addresses that own none of its inputs, so neither change nor a transfer to oneself.
+ * volume is what they give to addresses that own none of its inputs of that token, so neither change nor a transfer to oneself.
  */
 export class Statistics {
   private payments = 0;
@@ -162,14 +162,14 @@ export class Statistics {
   }
 }
 
-/** Whether the address at `at` owns one of the inputs. */
+/** Whether the owner of the output at `at` owns one of the inputs of the same token; both begin with owner and token. */
 function isOwn(view: DataView, at: number, inputs: number, count: number): boolean {
   const first = view.getInt32(at);
   for (let i = 0, owner = inputs; i < count; i++, owner += INPUT_BYTES) {
     if (view.getInt32(owner) !== first) continue;
     let word = 4;
-    while (word < ADDRESS_BYTES && view.getInt32(owner + word) === view.getInt32(at + word)) word += 4;
-    if (word === ADDRESS_BYTES) return true;
+    while (word < AMOUNT_AT && view.getInt32(owner + word) === view.getInt32(at + word)) word += 4;
+    if (word === AMOUNT_AT) return true;
   }
   return false;
 }

@@ -44,10 +44,10 @@ function recount(dataDir: string, last: number): Omit<StatisticsView, "hours"> &
     }
     if (entry.type !== "payment" || !("spent" in entry)) continue;
     payments++;
-    const payers = new Set(entry.spent.map(({ owner }) => owner));
+    const payers = new Set(entry.spent.map(({ owner, token }) => `${owner} ${token}`));
     const { outputs, purpose } = entry.transaction;
     for (const token of new Set(outputs.map((output) => output.token))) {
-      const given = outputs.filter((output) => output.token === token && !payers.has(output.owner));
+      const given = outputs.filter((output) => output.token === token && !payers.has(`${output.owner} ${token}`));
       const hour = Math.floor(entry.acceptedAt / HOUR_MS) * HOUR_MS;
       const key = `${hour} ${purpose} ${token}`;
       const row = rows.get(key) ?? { hour, purpose: PURPOSES[purpose], token, count: 0, volume: 0n };
