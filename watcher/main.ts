@@ -109,6 +109,7 @@ async function open(settings: Settings, log: Logger): Promise<Parts> {
     depositOf: (id) => view.depositOf(id),
     guarded: new Set(settings.guarded),
     onPayment: (payment) => guard.take(payment),
+    isKept: () => guard.isKept,
   });
   const challenger = new Challenger({
     ...{ rpc, rootChain, chainId, signer, log, maxFeeGwei: settings.maxFeeGwei },

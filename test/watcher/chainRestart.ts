@@ -303,4 +303,27 @@ describe("the watcher's chain, restarts and reorganisations", function () {
     );
     expect(watched.told[0]!.inputs[0]).to.include({ id: before.id(0), owner: bob.address, blockNumber: 1 });
   });
+
+  it("makes no snapshot behind which what was told of the guarded would be lost", async () => {
+    await watched.stop();
+    let isKept = false;
+    watched = await WatchedChain.start({
+      ...{ guarded: new Set([alice.address]), snapshotPayments: 1, isKept: () => isKept },
+    });
+    served = watched.served;
+    const pay = async (): Promise<string> => {
+      const { hash } = served.pay([served.deposit(alice, 9n)], [ether(bob, 9n)], [alice]);
+      served.sealAndCommit();
+      await watched.look();
+      await watched.chain.settled();
+      watched.told.length = 0;
+      await watched.reopen();
+      return hash;
+    };
+    const first = await pay();
+    expect(watched.told.map(({ hash }) => hash)).to.deep.equal([first]);
+    isKept = true;
+    await pay();
+    expect(watched.told.map(({ hash }) => hash)).to.not.include(first);
+  });
 });

@@ -83,7 +83,10 @@ export class ChildChain {
     const spends = new Spends();
     const guarded = new Guarded(options.guarded, options.onPayment);
     const room = new Room(dataDir, options.reserveBytes, options.freeBytes);
-    const snapshots = new ChainSnapshots({ room, dataDir, domain, separator, depositOf, every, log });
+    const snapshots = new ChainSnapshots({
+      ...{ room, dataDir, domain, separator, depositOf, every, log },
+      isKept: options.isKept ?? ((): boolean => true),
+    });
     const history = new History();
     const pool = await VerificationPool.start({ separator, threads });
     try {

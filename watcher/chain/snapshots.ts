@@ -48,6 +48,8 @@ export interface SnapshotsOptions {
   depositOf: DepositOf;
   /** Payments between two. */
   every: number;
+  /** Whether what was told of the guarded is on the disk: what is behind a snapshot is not told again. */
+  isKept: () => boolean;
   log: Logger;
 }
 
@@ -88,7 +90,8 @@ export class ChainSnapshots {
 
   /** Told of each state where a block has ended. */
   advance(state: ChainState, guarded: Guarded): void {
-    if (this.options.room.problem !== null) return;
+    const { room, isKept } = this.options;
+    if (room.problem !== null || !isKept()) return;
     if (this.running !== null || this.stopping || state.payments - this.lastPayments < this.options.every) return;
     this.lastPayments = state.payments;
     this.running = this.write(state, guarded).finally(() => (this.running = null));

@@ -104,6 +104,8 @@ export interface ChildChainOptions {
   /** Owners whose payments are told to `onPayment`. */
   guarded: ReadonlySet<Address>;
   onPayment: (payment: GuardedPayment) => void;
+  /** Whether what `onPayment` was told is on the disk; always, when left out. */
+  isKept?: () => boolean;
   log: Logger;
   fetch?: typeof fetch;
   /** Free bytes of the disk below which nothing of the operator's is stored. */

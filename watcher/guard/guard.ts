@@ -113,6 +113,11 @@ export class Guard {
     if (owners.length > 0) this.keep({ hash, transaction, place, inputs, owners });
   }
 
+  /** Whether all that it was told is on the disk. */
+  get isKept(): boolean {
+    return this.pending.length === 0;
+  }
+
   /** One look: what is to be sent for the guarded addresses, and what is to be told. */
   async look(view: GuardView): Promise<Planned> {
     try {
