@@ -146,7 +146,8 @@ export function cannotFly(book: Book, { transaction, hash }: KnownPayment): stri
 
 /**
  * What is left to be sent for the in-flight exit of a payment. An exit that somebody started by showing a later inclusion of
- * what made an input (a bad block may have that once more) is paid behind whatever came between: it is moved aside.
+ * what made an input (a bad block may have that once more) is paid behind whatever came between: it is moved aside, by who can
+ * show the right one. Who cannot start one asks the exit that is there.
  * @returns null when nothing is; a text when it cannot be done any more
  */
 export async function planFlight(
@@ -159,8 +160,12 @@ export async function planFlight(
   // Its end is decided: what it did not pay, no other exit of the same transaction will.
   if (last !== null && last.canonical !== null) return null;
   const live = last !== null && isOpen(last) ? last : null;
+  const stranded = cannotFly(book, payment);
+  if (live === null && stranded !== null) return stranded;
   const isYounger =
-    live !== null && ageIn(live.priority) > (await ageOfInputs(rootChain, book, history, payment.transaction));
+    live !== null &&
+    stranded === null &&
+    ageIn(live.priority) > (await ageOfInputs(rootChain, book, history, payment.transaction));
   const [running, former] = isYounger ? [null, live] : [live, null];
   const wanted = ownPiggybacks(book, payment);
   const missing = wanted.filter(({ index }) => running?.piggybacks.has(index) !== true);
@@ -252,7 +257,9 @@ async function sourcesOf(
  * has it, nothing else brings them back.
  */
 function ownPiggybacks(book: Book, { hash, transaction }: KnownPayment): { index: number; id: OutputId }[] {
-  const inputs = transaction.inputs.flatMap((id, index) => (isOwnInput(book, id) ? [{ index, id }] : []));
+  // Another spend that it signed would cancel the piggyback of an input.
+  const isFree = (id: OutputId): boolean => (book.outputs.get(id)?.spentBy ?? hash) === hash;
+  const inputs = transaction.inputs.flatMap((id, index) => (isOwnInput(book, id) && isFree(id) ? [{ index, id }] : []));
   const outputs = transaction.outputs.flatMap(({ owner }, i) => {
     const id = outputId(hash, i);
     const spentBy = book.outputs.get(id)?.spentBy ?? null;

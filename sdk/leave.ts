@@ -6,7 +6,7 @@ import type { Provider, Signer } from "ethers";
 import type { Book, KnownPayment, OwnOutput } from "./book.ts";
 import { WalletError } from "./errors.ts";
 import { ExitHistory } from "./exitHistory.ts";
-import { cannotFly, exitInFlight, planFlight, processExits, startExits, type FlightPlan } from "./exits.ts";
+import { exitInFlight, planFlight, processExits, startExits, type FlightPlan } from "./exits.ts";
 import { bookOf, type ExitKit } from "./kit.ts";
 import { RootChain } from "./rootChain.ts";
 
@@ -151,7 +151,7 @@ async function planOf(
   for (const hash of uncommitted) {
     const payment = book.payments.get(hash);
     if (payment === undefined || payment.proof !== null) continue;
-    const flight = cannotFly(book, payment) ?? (await planFlight(rootChain, book, history, payment));
+    const flight = await planFlight(rootChain, book, history, payment);
     if (typeof flight === "string") plan.stranded.push({ hash, reason: flight });
     else if (flight !== null) plan.flights.push(flight);
   }

@@ -175,6 +175,18 @@ describe("an in-flight exit that a stranger started by a later inclusion of an i
     await expectPaidBeforeTheLoot(1);
   });
 
+  it("who cannot show what made its input asks the exit that is there", async () => {
+    const kit = await kitNow();
+    const payments = kit.payments.map((one) => ({ ...one, proof: null }));
+    const blind = await options(decodeKit(encodeKit({ ...kit, payments })));
+    expect((await leave(blind)).stranded.map(({ hash }) => hash)).to.include(payment.hash);
+    expect(await asked()).to.deep.equal([]);
+    await fly(GOOD, 0);
+    expect((await leave(blind)).stranded.map(({ hash }) => hash)).to.not.include(payment.hash);
+    expect(await stage.count("InFlightExitStarted")).to.equal(1);
+    expect((await asked()).map(([, index]) => index)).to.have.members([0, 1, CHANGE]);
+  });
+
   it("what is older, too: the contract would refuse theirs", async () => {
     const kit = await kitNow();
     const { header, index, siblings } = await proofOf(BAD, AGAIN);
