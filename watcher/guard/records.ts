@@ -69,6 +69,7 @@ const SCHEMA = `
   CREATE TRIGGER IF NOT EXISTS own_gone AFTER DELETE ON own WHEN OLD.spent = 0 BEGIN
     UPDATE tally SET unspent = unspent - 1 WHERE owner = OLD.owner;
   END;
+  CREATE TABLE IF NOT EXISTS claim (id TEXT PRIMARY KEY, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS source (
     hash TEXT NOT NULL, block INTEGER NOT NULL, i INTEGER NOT NULL, PRIMARY KEY (hash, block, i)
   ) STRICT, WITHOUT ROWID;
@@ -366,7 +367,8 @@ export class GuardRecords {
   }
 
   private takeOne({ hash, transaction, place, inputs, owners: all }: TakenPayment): void {
-    const owners = all.filter(({ owner }) => !this.isForgotten(owner, hash, place));
+    const first = place !== null || this.claim(hash, transaction.inputs);
+    const owners = all.filter(({ owner, signed }) => (signed || first) && !this.isForgotten(owner, hash, place));
     if (owners.length === 0) return;
     const bytes = encodePayment(transaction);
     const [block, i] = place === null ? [null, null] : [place.blockNumber, place.transactionIndex];
@@ -437,6 +439,19 @@ export class GuardRecords {
       this.run("INSERT OR IGNORE INTO source VALUES (?, ?, ?)", hash, block, i);
       this.run("UPDATE payment SET wanted = 1 WHERE block = ? AND i = ? AND wanted = 0", block, i);
     }
+  }
+
+  /**
+   * Of payments in no verified block that spend one output only the first pays anybody: a payer who signs many of them could fill
+   * the room for what an address has with money that is there once.
+   */
+  private claim(hash: TransactionHash, inputs: readonly OutputId[]): boolean {
+    const claimed = inputs.some((id) => {
+      const [other] = this.all("SELECT hash FROM claim WHERE id = ?", id);
+      return other !== undefined && other["hash"] !== hash;
+    });
+    if (!claimed) for (const id of inputs) this.run("INSERT OR IGNORE INTO claim VALUES (?, ?)", id, hash);
+    return !claimed;
   }
 
   private isForgotten(owner: Address, hash: TransactionHash, place: Place | null): boolean {
