@@ -63,7 +63,7 @@ export class Guarding {
     const { watcher, wallet } = this;
     const bondOwner = await this.bondOwner();
     // First: what was authorized for an output before it was signed away must not be used any more.
-    await this.tell();
+    const telling = await Promise.allSettled([this.tell()]);
     const now = await wallet.rootChain.now();
     const deadline = now + this.seconds;
     const wanted = authorizable(wallet.book, await this.expectedBlocks(), now);
@@ -81,6 +81,7 @@ export class Guarding {
     // What was spent is asked for no more.
     const kept = new Set(wanted.map(keyOf));
     for (const key of this.sent.keys()) if (!kept.has(key)) this.sent.delete(key);
+    for (const one of telling) if (one.status === "rejected") throw one.reason;
     const outputs = new Set(wanted.map(({ outputId }) => outputId)).size;
     return { watcher, bondOwner, deadline, outputs, sent: due.length };
   }
@@ -92,7 +93,10 @@ export class Guarding {
   soon(): void {
     this.next ??= this.telling.then(async () => {
       this.next = null;
+      const before = this.failure;
       await this.noting(async () => await this.tell());
+      // What could not be authorized still is not.
+      this.failure ??= before;
     });
     this.telling = this.next;
   }

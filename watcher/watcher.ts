@@ -252,7 +252,12 @@ export class Watcher {
       this.next = null;
       const lost = book.open.find(({ name, severity }) => name === "withheldBlock" && severity === "unsafe");
       if (lost === undefined || blockOf(lost) < number) return null;
-      return { number: blockOf(lost), reason: String(lost.evidence["reason"]), since: lost.firstSeenAt, late: false };
+      return {
+        number: blockOf(lost),
+        reason: String(lost.evidence["reason"]),
+        since: lost.firstSeenAt,
+        late: isLate(lost),
+      };
     }
     if (this.next?.number !== number || number > view.commits.length) this.next = { number, since: nowMs };
     // What was verified before cannot be withheld any more, whatever happened to its files here.
@@ -266,7 +271,7 @@ export class Watcher {
     const { number: wanted } = found;
     const known = book.open.find((finding) => finding.name === "withheldBlock" && blockOf(finding) === wanted);
     if (known !== undefined) {
-      return { ...found, since: known.severity === "unsafe" ? known.firstSeenAt : nowMs, late: false };
+      return { ...found, since: known.severity === "unsafe" ? known.firstSeenAt : nowMs, late: isLate(known) };
     }
     const age = head.timestamp - (view.commits[found.number - 1]?.timestamp ?? head.timestamp);
     return { ...found, since: nowMs, late: isUnpublished(age, exitPeriod) };
@@ -336,6 +341,10 @@ export class Watcher {
       log.error({ err: error }, "when everything was looked at cannot be written");
     }
   }
+}
+
+function isLate({ evidence }: FindingDraft): boolean {
+  return evidence["late"] === true;
 }
 
 function blockOf({ evidence }: FindingDraft): number {

@@ -226,6 +226,9 @@ describe("a watcher guards holders who are asleep", function () {
     expect(refusal(payment.json, forged.json)).to.equal("UNAUTHORIZED");
     expect(refusal({ ...payment.json, outputs: [] })).to.equal("MALFORMED");
     expect(refusal(unsigned, payment.json, payment.json)).to.equal("taken 3");
+    // Of what nobody has it may be an old one, that anybody sends again.
+    const over = await stage.sign([`0x${"77".repeat(32)}`], [[CAROL, 1n]], [ALICE]);
+    expect(refusal(over.json)).to.equal("taken 0");
     stage.restart();
     await stage.commitUnknown();
     await stage.settle();
@@ -312,6 +315,23 @@ describe("a watcher guards holders who are asleep", function () {
     const [missing, ...more] = stage.named("guardedExitMissing");
     expect(more).to.deep.equal([]);
     expect(missing).to.deep.include({ subject: paid[0]!.hash, severity: "attention" });
+  });
+
+  it("a committed block that ends before what was streamed to her keeps no other proof away", async () => {
+    const given = [await stage.deposit(BOB, 5n), await stage.deposit(BOB, 6n), await stage.deposit(BOB, 7n)];
+    const first = await stage.pay([given[0]!], [[ALICE, 5n]], [BOB]);
+    const dropped = await stage.pay([given[1]!], [[ALICE, 6n]], [BOB]);
+    await stage.look();
+    stage.child.blocks.at(-1)!.pop();
+    await stage.commit();
+    await stage.look();
+    const later = await stage.pay([given[2]!], [[ALICE, 7n]], [BOB]);
+    await stage.commit();
+    await stage.look();
+    const kit = decodeKit((await stage.guard.kit(account(ALICE)))!);
+    const proven = kit.payments.filter(({ proof }) => proof !== null).map(({ transaction }) => transaction.outputs);
+    expect(proven).to.deep.equal([first.json.outputs, later.json.outputs]);
+    expect(kit.inFlight).to.deep.equal([dropped.hash]);
   });
 
   it("an exit that was challenged is not started again", async () => {

@@ -63,8 +63,8 @@ interface Parts {
 export class ChildChain {
   private readonly parts: Parts;
   private running = false;
-  /** Outputs that are looked for in all that was stored, and those for which that failed. */
-  private readonly failed = new Set<OutputId>();
+  /** Outputs that are looked for in all that was stored, and those for which that failed, with their owners as far as known. */
+  private readonly failed = new Map<OutputId, Address | null>();
   private readonly searches = new Map<OutputId, Promise<void>>();
 
   private constructor(parts: Parts) {
@@ -168,11 +168,13 @@ export class ChildChain {
     const { spends } = this.parts;
     const fresh = [...owners].flatMap(([id, owner]) => (spends.watch(id, owner) || this.failed.has(id) ? [id] : []));
     if (fresh.length > 0) {
+      // Whoever asks now may not know the owner, whom it was asked for before.
+      const known = new Map(fresh.map((id) => [id, owners.get(id) ?? this.failed.get(id) ?? null]));
       for (const id of fresh) this.failed.delete(id);
-      const search: Promise<void> = this.searchHistory(fresh, owners).then(
+      const search: Promise<void> = this.searchHistory(fresh, known).then(
         () => this.searchEnds(fresh, search),
         (error: unknown) => {
-          for (const id of fresh) this.failed.add(id);
+          for (const [id, owner] of known) this.failed.set(id, owner);
           this.searchEnds(fresh, search);
           throw error;
         },

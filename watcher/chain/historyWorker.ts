@@ -14,8 +14,8 @@ import { firstWordOf } from "./records.ts";
 
 /** Payments read at a time. */
 const READ_PAYMENTS = 8192;
-/** Spends of one search: an output has few, and what is beyond is somebody's who fills the answer. */
-const FOUND_MAX = 20_000;
+/** Spends of one output: it has few, and what is beyond is somebody's who fills the answer. */
+const FOUND_MAX = 64;
 /** Leaves below one kept node: a further proof of the same block hashes so many. */
 const KEPT_LEVEL = 8;
 /** Blocks whose upper nodes are kept, each 2^22 / 2^8 · 2 · 32 bytes at most. */
@@ -67,14 +67,15 @@ function answer(message: HistoryMessage): HistoryReply {
   }
 }
 
-/** Outputs and their owners, by the first word of the output. */
-type Wanted = ReadonlyMap<number, ReadonlyMap<Hex, Hex | null>>;
+/** Outputs with their owners and how many spends were found, by the first word of the output. */
+type Wanted = ReadonlyMap<number, ReadonlyMap<Hex, { owner: Hex | null; found: number }>>;
 
 function search({ prefixes, ids, owners }: SearchQuestion): SearchAnswer {
-  const wanted = new Map<number, Map<Hex, Hex | null>>();
+  const wanted = new Map<number, Map<Hex, { owner: Hex | null; found: number }>>();
   for (const [i, id] of ids.entries()) {
     const word = firstWordOf(id);
-    wanted.set(word, (wanted.get(word) ?? new Map<Hex, Hex | null>()).set(id, owners?.[i] ?? null));
+    if (!wanted.has(word)) wanted.set(word, new Map());
+    wanted.get(word)?.set(id, { owner: owners?.[i] ?? null, found: 0 });
   }
   const result: SearchAnswer = { found: [], damaged: [] };
   for (const prefix of prefixes) {
@@ -113,7 +114,7 @@ function searchFile(prefix: string, wanted: Wanted, found: Found[]): boolean {
         if (checksum(bytes.subarray(at, next), entries, i) !== entries.readUInt32BE(i * INDEX_BYTES + HASH_BYTES))
           return false;
         const hash = Uint8Array.from(entries.subarray(i * INDEX_BYTES, i * INDEX_BYTES + HASH_BYTES));
-        if (found.length < FOUND_MAX && spendsAny(payment, hash, wanted)) {
+        if (spendsAny(payment, hash, wanted)) {
           found.push({ prefix, index: first + i, hash, payment: Uint8Array.from(payment) });
         }
         at = next;
@@ -128,12 +129,15 @@ function searchFile(prefix: string, wanted: Wanted, found: Found[]): boolean {
 function spendsAny(payment: Buffer, hash: Uint8Array, wanted: Wanted): boolean {
   const inputs = payment[2] as number;
   for (let i = 0, at = INPUTS_AT; i < inputs && at + HASH_BYTES <= payment.length; i++, at += HASH_BYTES) {
-    const owner = wanted.get(payment.readInt32BE(at))?.get(toHex(payment.subarray(at, at + HASH_BYTES)));
-    if (owner === undefined) continue;
-    if (owner === null) return true;
-    const start = signaturesAt(countsAt(payment, 0)) + SIGNATURE_BYTES * i;
-    const signer = recover(hash, payment.subarray(start, start + SIGNATURE_BYTES));
-    if (signer !== null && toHex(signer) === owner) return true;
+    const output = wanted.get(payment.readInt32BE(at))?.get(toHex(payment.subarray(at, at + HASH_BYTES)));
+    if (output === undefined || output.found === FOUND_MAX) continue;
+    if (output.owner !== null) {
+      const start = signaturesAt(countsAt(payment, 0)) + SIGNATURE_BYTES * i;
+      const signer = recover(hash, payment.subarray(start, start + SIGNATURE_BYTES));
+      if (signer === null || toHex(signer) !== output.owner) continue;
+    }
+    output.found++;
+    return true;
   }
   return false;
 }

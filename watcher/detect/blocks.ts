@@ -92,7 +92,7 @@ export function withheldFinding(
       severity: lost ? "unsafe" : "attention",
       text: `block ${number}, ${age} s on Ethereum, is not served (${reason})${lost ? ": it counts as invalid" : ""}`,
       until: lost ? commit.timestamp + exitPeriod : commit.timestamp + Math.floor(exitPeriod / PUBLISH_PARTS),
-      evidence: { blockNumber: number, reason, commit: commit.ethereumTransaction },
+      evidence: { blockNumber: number, reason, commit: commit.ethereumTransaction, late },
       transaction: null,
     },
   ];
@@ -100,14 +100,18 @@ export function withheldFinding(
 
 /**
  * What was not published in time counts as invalid for good: it stays when it is served later, since nobody could challenge with it
- * meanwhile. As long as Ethereum has it.
+ * meanwhile. As long as Ethereum has it; and not what was older than that when it was first asked for, as others may have had it.
  */
 export function lostForGood(open: readonly Finding[], commits: readonly SeenCommit[]): Finding[] {
   return open.filter(({ name, severity, subject, evidence }) => {
     const number = evidence["blockNumber"] as number;
     const root = commits[number - 1]?.transactionsRoot;
     return (
-      name === "withheldBlock" && severity === "unsafe" && root !== undefined && subject === subjectOf(number, root)
+      name === "withheldBlock" &&
+      severity === "unsafe" &&
+      evidence["late"] === false &&
+      root !== undefined &&
+      subject === subjectOf(number, root)
     );
   });
 }

@@ -110,7 +110,7 @@ export class Guard {
   take({ hash, transaction, place, inputs }: GuardedPayment): void {
     const signers = new Set(inputs.map(({ owner }) => owner));
     const owners = this.partiesOf(signers, transaction.outputs);
-    if (owners.length > 0) this.keep({ hash, transaction, place, inputs, owners });
+    if (owners.length > 0) this.keep({ hash, transaction, place, inputs, owners, isSigned: true });
   }
 
   /** Whether all that it was told is on the disk. */
@@ -171,6 +171,8 @@ export class Guard {
     const { separator, chain } = this.options;
     const taken = signedPayments(payments, {
       ...{ separator, guarded: this.guarded, outputOf: (id) => chain().output(id) },
+      // Before the first look nothing is known of what is there.
+      isKept: (hash, id) => this.records.reached === null || this.records.isKept(hash, id),
       unplacedOf: (owner) => this.records.unplacedOf(owner),
     });
     this.pending.push(...taken);
@@ -273,16 +275,14 @@ export class Guard {
 
   private async collect({ commits }: GuardView): Promise<void> {
     const { separator, log } = this.options;
-    try {
-      const concerned = await collectEvidence(this.options.chain(), this.records, separator, commits);
-      for (const owner of concerned) this.holdings.get(owner)?.touch();
-      this.failure = null;
-    } catch (error) {
-      // What is there already is enough to go on with.
-      const failure = error instanceof Error ? error.message : String(error);
-      if (failure !== this.failure) log.warn({ err: error }, "proofs for guarded addresses cannot be made now");
-      this.failure = failure;
+    const { concerned, failure: error } = await collectEvidence(this.options.chain(), this.records, separator, commits);
+    for (const owner of concerned) this.holdings.get(owner)?.touch();
+    // What is there already is enough to go on with.
+    const failure = error === null ? null : error.message;
+    if (failure !== null && failure !== this.failure) {
+      log.warn({ err: error }, "proofs for guarded addresses cannot be made now");
     }
+    this.failure = failure;
   }
 
   private async refresh(view: GuardView, board: ExitBoard): Promise<void> {
@@ -318,7 +318,8 @@ export class Guard {
   ): Promise<void> {
     const owners = new Map<OutputId, Address | null>();
     for (const { owner, book, unproven } of this.holdings.values()) {
-      for (const { transaction } of unproven) for (const id of transaction.inputs) owners.set(id, book.ownerOf(id));
+      for (const { transaction } of unproven)
+        for (const id of transaction.inputs) owners.set(id, book.ownerOf(id) ?? owners.get(id) ?? null);
       for (const { id } of book.unspent()) owners.set(id, owner);
     }
     await context.chain.watch(owners);
@@ -365,7 +366,7 @@ export class Guard {
     });
     const owners = this.partiesOf(new Set([owner]), transaction.outputs);
     this.options.log.warn({ owner, spent, payment: hash }, "a spend was seen that no verified block has");
-    this.keep({ hash, transaction, place: null, inputs, owners });
+    this.keep({ hash, transaction, place: null, inputs, owners, isSigned: false });
   }
 
   /** Seconds, Ethereum's as far as it was looked at. */

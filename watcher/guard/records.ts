@@ -22,6 +22,8 @@ export interface TakenPayment {
   /** What is known of what it spends. */
   inputs: readonly LedgerOutput[];
   owners: readonly { owner: Address; signed: boolean }[];
+  /** All inputs are known, and their owners' signatures were checked. */
+  isSigned: boolean;
 }
 
 /** A payment as it is kept. */
@@ -145,6 +147,11 @@ export class GuardRecords {
       ...[upToBlock, limit],
     );
     return rows.map((row) => placeOf(row) as Place);
+  }
+
+  /** There is no payment at this place after all. */
+  dropSource({ blockNumber, transactionIndex }: Place): void {
+    this.run("DELETE FROM source WHERE block = ? AND i = ?", blockNumber, transactionIndex);
   }
 
   /** Proofs of payments in blocks of these roots; null: a payment is not where it was said to be. */
@@ -356,9 +363,16 @@ export class GuardRecords {
     this.run("DELETE FROM authorization WHERE deadline < ?", now);
   }
 
-  /** Payments of an address that no block is known to have. */
+  /** Whether a payment is here, or an output of a guarded address. */
+  isKept(hash: TransactionHash, id: OutputId): boolean {
+    const sql = "SELECT 1 FROM payment WHERE hash = ? UNION ALL SELECT 1 FROM own WHERE id = ? LIMIT 1";
+    return this.all(sql, hash, id).length > 0;
+  }
+
+  /** Payments that an address signed and no block is known to have. */
   unplacedOf(owner: Address): number {
-    const sql = "SELECT count(*) AS n FROM party JOIN payment USING (hash) WHERE party.owner = ? AND block IS NULL";
+    const sql =
+      "SELECT count(*) AS n FROM party JOIN payment USING (hash) WHERE party.owner = ? AND signed = 1 AND block IS NULL";
     return this.all(sql, owner)[0]?.["n"] as number;
   }
 
@@ -366,8 +380,8 @@ export class GuardRecords {
     this.database.close();
   }
 
-  private takeOne({ hash, transaction, place, inputs, owners: all }: TakenPayment): void {
-    const first = place !== null || this.claim(hash, transaction.inputs);
+  private takeOne({ hash, transaction, place, inputs, owners: all, isSigned }: TakenPayment): void {
+    const first = place !== null || !isSigned || this.claim(hash, transaction.inputs);
     const owners = all.filter(({ owner, signed }) => (signed || first) && !this.isForgotten(owner, hash, place));
     if (owners.length === 0) return;
     const bytes = encodePayment(transaction);
