@@ -405,8 +405,16 @@ export class GuardRecords {
          block = ?2, i = ?3, bytes = ?4, deposits = ?5, sources = ?6, wanted = max(wanted, excluded.wanted) WHERE ?2 IS NOT NULL`,
       ...[hash, block, i, bytes, JSON.stringify(deposits), JSON.stringify(sources)],
     );
-    // Some of its signatures may have been missing before.
+    // Some of its signatures, or where it comes from, may have been missing before.
     if (block === null && isComplete(transaction)) this.run("UPDATE payment SET bytes = ? WHERE hash = ?", bytes, hash);
+    if (block === null) {
+      const shown = [JSON.stringify(deposits), JSON.stringify(sources)] as const;
+      this.run(
+        `UPDATE payment SET deposits = ?, sources = ?
+         WHERE hash = ? AND block IS NULL AND length(deposits) + length(sources) < ?`,
+        ...[...shown, hash, shown.join("").length],
+      );
+    }
     for (const party of owners) this.takeParty(party, hash, transaction);
     if (this.all("SELECT wanted FROM payment WHERE hash = ?", hash)[0]?.["wanted"] === 1) this.want(hash);
   }
