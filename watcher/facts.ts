@@ -4,6 +4,7 @@ import { OUTPUTS_FROM } from "@plasma-billing/protocol/inFlightExits.ts";
 import { outputId, type OutputId, type TransactionHash } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { ChildChain, SeenSpend } from "./chain/childChain.ts";
+import { rankOf } from "./chain/place.ts";
 
 /**
  * What was seen of these exits: spends in blocks, streamed, and signed ones in data that was refused.
@@ -54,12 +55,8 @@ export async function factsOf(
 /** Of several spends the one that counts most: the first in the chain. */
 function oldest(spends: readonly SeenSpend[]): SeenSpend | null {
   let first: SeenSpend | null = null;
-  for (const spend of spends) if (first === null || rankOf(spend) < rankOf(first)) first = spend;
+  for (const spend of spends) if (first === null || rankOf(spend.place) < rankOf(first.place)) first = spend;
   return first;
-}
-
-function rankOf({ place }: SeenSpend): number {
-  return place === null ? Infinity : place.blockNumber * 2 ** 23 + place.transactionIndex;
 }
 
 function* ownersOf(exit: OpenExit): Iterable<[OutputId, Address]> {

@@ -8,6 +8,7 @@ import {
 import type { Hex } from "@plasma-billing/protocol/hex.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { computeAddress } from "ethers";
+import { RESERVE_MEGABYTES } from "./chain/room.ts";
 
 export interface Settings {
   rpcUrls: string[];
@@ -90,7 +91,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     snapshotPayments: reader.read("SNAPSHOT_PAYMENTS", 1_000_000, "a whole number from 100", (text) =>
       parseInteger(text, 100, 1_000_000_000),
     ),
-    reserveMegabytes: reader.integer("DISK_RESERVE_MB", 2000, 0, 1_000_000_000),
+    reserveMegabytes: reader.integer("DISK_RESERVE_MB", RESERVE_MEGABYTES, 0, 1_000_000_000),
   };
   if (settings.guardExits && settings.watcherKey === null) {
     reader.wrong.push("GUARD_EXITS=yes needs WATCHER_PRIVATE_KEY: exits are sent by that account");

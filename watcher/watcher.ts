@@ -160,11 +160,12 @@ export class Watcher {
     book.take(["ethereumStale"], stale());
     for (let more = true; more && view.head !== null;) {
       const result = await chain.step(view.commits);
+      const { head } = this.options.view;
       // When Ethereum is being read anew, what was judged without its deposits counts for nothing.
-      if (signal?.aborted === true || (view.head as Header | null) === null) return;
+      if (signal?.aborted === true || head === null) return;
       // After each step: an operator that lets its data trickle must not keep anything from being found.
       book.take(["ethereumStale"], stale());
-      await this.detect(result, view.head);
+      await this.detect(result, head);
       more = result.more;
     }
     if (view.head === null) return;

@@ -113,9 +113,11 @@ function searchFile(prefix: string, wanted: Wanted, found: Found[]): boolean {
         const payment = bytes.subarray(at + LENGTH_BYTES, next);
         if (checksum(bytes.subarray(at, next), entries, i) !== entries.readUInt32BE(i * INDEX_BYTES + HASH_BYTES))
           return false;
-        const hash = Uint8Array.from(entries.subarray(i * INDEX_BYTES, i * INDEX_BYTES + HASH_BYTES));
+        const hash = entries.subarray(i * INDEX_BYTES, i * INDEX_BYTES + HASH_BYTES);
         if (spendsAny(payment, hash, wanted)) {
-          found.push({ prefix, index: first + i, hash, payment: Uint8Array.from(payment) });
+          found.push({
+            ...{ prefix, index: first + i, hash: Uint8Array.from(hash), payment: Uint8Array.from(payment) },
+          });
         }
         at = next;
       }

@@ -4,7 +4,7 @@ import { statfsSync } from "node:fs";
  * Left free for what must never fail: challenges, findings, events, authorizations, kits. The operator decides how much it serves,
  * and must not be able to fill the disk with it.
  */
-const RESERVE_BYTES = 2 * 10 ** 9;
+export const RESERVE_MEGABYTES = 2_000;
 /** The disk is looked at so often; meanwhile some tens of megabytes may come. */
 const LOOK_MS = 500;
 
@@ -17,7 +17,11 @@ export class Room {
   private found: string | null = null;
 
   /** @param freeBytes - for tests */
-  constructor(dataDir: string, reserve: number = RESERVE_BYTES, freeBytes: (path: string) => number = freeOn) {
+  constructor(
+    dataDir: string,
+    reserve: number = RESERVE_MEGABYTES * 10 ** 6,
+    freeBytes: (path: string) => number = freeOn,
+  ) {
     this.dataDir = dataDir;
     this.reserve = reserve;
     this.freeBytes = freeBytes;

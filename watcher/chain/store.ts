@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { unusable } from "@plasma-billing/ethereum/process/lock.ts";
 import type { Deposit, OutputId } from "@plasma-billing/protocol/transaction.ts";
-import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import { moveBlockFile, removeBlockFile } from "./blockFile.ts";
 import type { Breach } from "./types.ts";
 
@@ -19,15 +18,8 @@ export interface SpentDeposit extends Deposit {
   blockNumber: number;
 }
 
-interface DepositLine {
-  outputId: OutputId;
-  blockNumber: number;
-  owner: Address;
-  token: Address;
-  /** Decimal. */
-  id: string;
-  amount: string;
-}
+/** With decimal strings. */
+type DepositLine = Omit<SpentDeposit, "id" | "amount"> & { id: string; amount: string };
 
 export type Reordered = Extract<Breach, { name: "reordered" }>;
 

@@ -12,7 +12,7 @@ import { ageIn, ageOf } from "@plasma-billing/protocol/inFlightExits.ts";
 import { ETHER, outputId, type Deposit, type OutputId } from "@plasma-billing/protocol/transaction.ts";
 import type { Address } from "@plasma-billing/protocol/typedData.ts";
 import type { Flight } from "./exitBoard.ts";
-import type { Place } from "../chain/childChain.ts";
+import { rankOf } from "../chain/place.ts";
 import type { ContractCall, FindingDraft } from "../findings/finding.ts";
 import type { PlanContext, Planned } from "./plan.ts";
 
@@ -145,8 +145,6 @@ function contradicted(
   { hash, transaction, signed }: KnownPayment,
 ): string | null {
   if (signed) return null;
-  const rankOf = (place: Place | null): number =>
-    place === null ? Infinity : place.blockNumber * 2 ** 23 + place.transactionIndex;
   for (const id of transaction.inputs) {
     const spends = chain.spendsOf(id);
     const own = rankOf(spends.find((spend) => spend.hash === hash)?.place ?? null);
