@@ -17,7 +17,7 @@ describe("villains against a watcher: a short selection", function () {
     expect(row.found).to.not.deep.equal([]);
   };
 
-  for (const name of ["mints", "hides signatures"]) {
+  for (const name of ["mints", "hides signatures", "publishes late"]) {
     const villain = OPERATOR_VILLAINS.find((one) => one.name === name)!;
     it(`INV-4: an operator ${villain.does}: everybody honest leaves with all they have, who sleeps as well`, async () => {
       expectSurvived(await playOperator(villain));

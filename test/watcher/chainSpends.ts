@@ -1,3 +1,5 @@
+import { mkdir, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { expect } from "chai";
 import { MerkleTree as ReferenceTree } from "merkletreejs";
 import { fromHex, toHex } from "@plasma-billing/protocol/hex.ts";
@@ -59,30 +61,53 @@ describe("the watcher's chain, spends and proofs", function () {
     expect(spends(id)).to.deep.equal([[first.hash, [1, 0], alice.address]]);
   });
 
-  it("worthless spends in data that nobody judged hide none that the owner signed", async () => {
-    const id = served.deposit(alice, 50n);
-    payers.pay(2);
-    served.sealAndCommit();
-    await watched.look();
+  for (const before of [null, alice.address]) {
+    const whose = before === null ? "the owner not known" : "the owner known";
+    it(`worthless spends in data that nobody judged hide none that the owner signed, ${whose} as it comes`, async () => {
+      const id = served.deposit(alice, 100n);
+      payers.pay(2);
+      served.sealAndCommit();
+      await watched.look();
+      served.pay([served.deposit(bob, 1n)], [ether(bob, 2n)], [bob]);
+      // Signed by nobody.
+      served.open.push(sign([id], [ether(bob, 50n)], [], { signatures: [`0x${"00".repeat(65)}`] }));
+      for (let i = 1; i <= 80; i++) {
+        served.pay([id], [ether(bob, BigInt(i)), ether(bob, 100n - BigInt(i))], [ownerOf(100 + i)]);
+      }
+      const signed = served.pay([id], [ether(bob, 100n)], [alice]);
+      served.sealAndCommit();
+      const expected = [[signed.hash, [2, 82], alice.address]];
+      await watched.chain.watch(new Map([[id, before]]));
+      expect((await watched.look()).breaches[0]).to.deep.include({ name: "invalidBlock", rule: "UNBALANCED" });
+      expect(spends(id)).to.deep.equal(before === null ? [] : expected);
+      await watched.chain.watch(ownedBy(alice, id));
+      expect(spends(id)).to.deep.equal(expected);
+      await watched.chain.watch(new Map([[id, null]]));
+      expect(spends(id)).to.deep.equal(expected);
+      await watched.reopen();
+      await watched.chain.watch(ownedBy(alice, id));
+      await watched.look();
+      expect(spends(id)).to.deep.equal(expected);
+    });
+  }
+
+  it("a search that failed is made again for the owner it was asked with, whoever asks next", async () => {
+    const id = served.deposit(alice, 5n);
     served.pay([served.deposit(bob, 1n)], [ether(bob, 2n)], [bob]);
-    for (let i = 1; i <= 40; i++)
-      served.pay([id], [ether(bob, BigInt(i)), ether(bob, 50n - BigInt(i))], [ownerOf(100 + i)]);
-    const signed = served.pay([id], [ether(bob, 50n)], [alice]);
+    const signed = served.pay([id], [ether(bob, 5n)], [alice]);
     served.sealAndCommit();
-    const first = { hash: signed.hash, place: [2, 41], signer: alice.address };
-    const expected = [Object.values(first)];
-    // Before it is loaded, by who does not know the owner, and after.
-    await watched.chain.watch(new Map([[id, null]]));
-    expect((await watched.look()).breaches[0]).to.deep.include({ name: "invalidBlock", rule: "UNBALANCED" });
-    expect(spends(id)).to.deep.equal([]);
-    await watched.chain.watch(ownedBy(alice, id));
-    expect(spends(id)).to.deep.equal(expected);
-    await watched.chain.watch(new Map([[id, null]]));
-    expect(spends(id)).to.deep.equal(expected);
-    await watched.reopen();
-    await watched.chain.watch(ownedBy(alice, id));
     await watched.look();
-    expect(spends(id)).to.deep.equal(expected);
+    await watched.reopen();
+    await watched.look();
+    // Not to be read, as on a disk that fails.
+    const unreadable = ["9.index", "9.payments"].map((name) => join(watched.dataDir, "unjudged", name));
+    for (const path of unreadable) await mkdir(path);
+    const failed = await watched.chain.watch(ownedBy(alice, id)).catch((error: unknown) => String(error));
+    expect(failed).to.contain("EISDIR");
+    for (const path of unreadable) await rmdir(path);
+    await watched.chain.watch(new Map([[id, null]]));
+    await watched.chain.watch(ownedBy(alice, id));
+    expect(spends(id)).to.deep.equal([[signed.hash, [1, 1], alice.address]]);
   });
 
   it("whoever asks for an output that is being looked for waits until it was", async () => {

@@ -317,6 +317,32 @@ describe("a watcher guards holders who are asleep", function () {
     expect(missing).to.deep.include({ subject: paid[0]!.hash, severity: "attention" });
   });
 
+  it("what she told before the watcher knew where it comes from leaves once that was told again", async () => {
+    const hers = await stage.deposit(ALICE, 20n);
+    const bobs = await stage.deposit(BOB, 7n);
+    const made = await stage.sign([bobs], [[BOB, 7n]], [BOB]);
+    const shared = await stage.sign(
+      [hers, made.outputId(0)],
+      [
+        [CAROL, 26n],
+        [ALICE, 1n],
+      ],
+      [ALICE, BOB],
+    );
+    await stage.look();
+    stage.guard.tell([shared.json]);
+    stage.child.stream(made);
+    await stage.commit();
+    await stage.look();
+    await stage.authorize(ALICE);
+    stage.guard.tell([shared.json]);
+    await stage.commitUnknown();
+    await stage.settle();
+    const { rootChain } = stage.chain;
+    const flown = (await rootChain.queryFilter(rootChain.filters["InFlightExitStarted"]!())) as any[];
+    expect(flown.map(({ args }) => args.transactionHash)).to.deep.equal([shared.hash]);
+  });
+
   it("a committed block that ends before what was streamed to her keeps no other proof away", async () => {
     const given = [await stage.deposit(BOB, 5n), await stage.deposit(BOB, 6n), await stage.deposit(BOB, 7n)];
     const first = await stage.pay([given[0]!], [[ALICE, 5n]], [BOB]);
@@ -332,6 +358,15 @@ describe("a watcher guards holders who are asleep", function () {
     const proven = kit.payments.filter(({ proof }) => proof !== null).map(({ transaction }) => transaction.outputs);
     expect(proven).to.deep.equal([first.json.outputs, later.json.outputs]);
     expect(kit.inFlight).to.deep.equal([dropped.hash]);
+    // Nor is it asked for again: so many are proved at a look.
+    const proofOf = stage.child.proofOf.bind(stage.child);
+    let asked = 0;
+    stage.child.proofOf = async (place) => {
+      asked++;
+      return await proofOf(place);
+    };
+    await stage.look();
+    expect(asked).to.equal(0);
   });
 
   it("an exit that was challenged is not started again", async () => {
